@@ -1,0 +1,362 @@
+"""The recorded graph: its nodes, their reverse order, and the backward walk.
+
+Backpropagation, through time too, is nothing but `walk`: visit the nodes in the reverse of the order in
+which they were made, hand each one's gradient to its VJP rules, add what they return to the parents.
+Nothing here recurses, so a graph may be 100,000 steps deep.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Union
+
+from .backend import Array, backend_of
+from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, ShapeError
+
+if TYPE_CHECKING:
+    from .primitive import Op
+    from .tensor import Tensor
+
+# One clock for all: it orders nodes, and tells whether an array was overwritten after a node used it.
+tick = itertools.count(1).__next__
+
+# An array of at most this many elements costs no more than the node that made it; such values and gradients
+# stay on their nodes, so that a graph small enough to be drawn can always be drawn with its numbers.
+SMALL = 256
+
+Parent = Union["Node", "Tensor", None]
+
+
+class Node:
+    """One operation that was run on Tensors.
+
+    `parents` has an entry per argument: the node that made it, the Tensor itself where it is a leaf, None where it
+    is a plain array or number. `saved` keeps only those arguments that the VJP rules name.
+    """
+
+    __slots__ = (
+        "dtype",
+        "grad",
+        "index",
+        "name",
+        "needs",
+        "of",
+        "op",
+        "options",
+        "out",
+        "parents",
+        "saved",
+        "scope",
+        "shape",
+    )
+
+    requires_grad = True
+
+    def __init__(self, op, parents, needs, saved, options, out, shape, dtype, mode):
+        self.op: Op = op
+        self.parents: list[Parent] = parents
+        self.needs: int = needs  # bit i is set where argument i needs a gradient
+        self.saved: list[Any] | None = saved  # None once the graph is freed
+        self.options: dict[str, Any] = options
+        self.out: Array | None = out  # where a rule names it, or where it is small
+        self.shape: tuple[int, ...] = shape
+        self.dtype = dtype
+        self.scope: tuple[str, ...] = mode.scope
+        self.of: Node | None = mode.of  # in a recorded backward walk: the forward node being differentiated
+        self.index: int = tick()
+        self.name: str | None = None
+        self.grad: Array | None = None  # where small, once a backward walk has come by
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.shape} {'/'.join(self.scope)}>"
+
+
+class Mode:
+    """What holds for the operations being run: are they recorded, and how are their nodes tagged. Never changed."""
+
+    __slots__ = ("of", "recording", "scope")
+
+    def __init__(self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None):
+        self.recording = recording
+        self.scope = scope
+        self.of = of
+
+
+MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 (a Mode is immutable)
+
+
+class _Recording(contextlib.ContextDecorator):
+    on: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Any] = []
+
+    def __enter__(self) -> None:
+        mode = MODE.get()
+        self._tokens.append(MODE.set(Mode(self.on, mode.scope, mode.of)))
+
+    def __exit__(self, *exc_info: object) -> None:
+        MODE.reset(self._tokens.pop())
+
+
+class no_grad(_Recording):
+    """`with no_grad(): ...`, or as a decorator: operations inside are not recorded."""
+
+    on = False
+
+
+class enable_grad(_Recording):
+    """`with enable_grad(): ...`, or as a decorator: operations inside are recorded, also within `no_grad`."""
+
+    on = True
+
+
+@contextlib.contextmanager
+def scope(*names: str) -> Iterator[None]:
+    """Tag the nodes made inside, for drawings and error messages. `scope("t=3")` places them in time step 3."""
+    mode = MODE.get()
+    token = MODE.set(Mode(mode.recording, mode.scope + names, mode.of))
+    try:
+        yield
+    finally:
+        MODE.reset(token)
+
+
+def ancestors(roots: Iterable[Node]) -> list[Node]:
+    """`roots` and every node that they were computed from, in the order in which they were made."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent.__class__ is Node and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=lambda node: node.index)
+
+
+def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
+    """Sum `g` over the axes along which an argument of `shape` was broadcast."""
+    lead = g.ndim - len(shape)
+    if g.shape[lead:] == shape:
+        return g.sum(axis=0 if lead == 1 else tuple(range(lead)))
+    stretched = tuple(i for i, n in enumerate(g.shape) if i < lead or (shape[i - lead] == 1 and n != 1))
+    return g.sum(axis=stretched).reshape(shape)
+
+
+def walk(
+    seeds: dict[Any, Any], targets: set[Any] | None = None, retain: bool = False, recorded: bool = False
+) -> dict[Any, Any]:
+    """Walk back from `seeds` (node or leaf -> its gradient) and return the gradients that arrive.
+
+    `targets` are the nodes and leaves whose gradients are wanted; None means every leaf that requires one. The rules
+    run on raw arrays or, where `recorded`, on Tensors, so that the walk is itself a graph. Unless `retain`, what a
+    node saved is dropped as soon as it has been used.
+    """
+    from .tensor import Tensor
+
+    def saved_values(node: Node, picks: tuple[int, ...]) -> list[Any]:
+        values: list[Any] = []
+        for i in picks:
+            value = node.out if i < 0 else node.saved[i]  # type: ignore[index]
+            if isinstance(value, Tensor):
+                if last_write > node.index and value.last_write > node.index:
+                    raise InplaceError(_overwritten(value.name or "a Tensor", value.shape, node))
+                if not recorded:
+                    value = value.data
+            elif i < 0:
+                if value is None:
+                    raise InplaceError(_overwritten("the result", node.shape, node))
+                if recorded:
+                    value = Tensor._computed(value, node)
+            values.append(value)
+        return values
+
+    def add(parent: Any, message: Any, fresh: bool) -> None:
+        arrived = grads.get(parent)
+        if arrived is None:
+            grads[parent] = message
+            fresh = fresh and not recorded
+        elif parent in owned:
+            arrived += message
+            grads[parent] = arrived
+        else:
+            grads[parent] = arrived + message
+            fresh = not recorded
+        if fresh:
+            owned.add(parent)
+
+    last_write = Tensor.last_write_of_all
+    order = ancestors(key for key in seeds if key.__class__ is Node)
+    useful = None if targets is None else _on_the_way_to(targets, order)
+    grads = dict(seeds)  # what has arrived so far; a node's is complete, and taken out, when its turn comes
+    owned: set[Any] = set()  # whose gradient is a buffer of this walk's own, to be added to in place
+    results = {}
+    token = MODE.set(MODE.get())
+    try:
+        while order:
+            node = order.pop()
+            g = grads.pop(node, None)
+            if g is None:
+                continue
+            op = node.op
+            if node.saved is None:
+                raise GraphFreedError(
+                    f"the graph behind {_describe(node)} was freed by an earlier backward walk: "
+                    "call backward(retain_graph=True) the first time to walk it again"
+                )
+            if targets is not None and node in targets:
+                results[node] = g
+            if op.name == "item":  # one of several results: its gradient takes its place among those of its parent
+                grads.setdefault(node.parents[0], {})[node.options["index"]] = g
+                needs = 0
+            else:
+                needs = node.needs
+            if g.__class__ is dict:
+                g = _fill_dropped(g, node, recorded)
+            elif g.size <= SMALL:
+                node.grad = g.data if recorded else g
+            if recorded:
+                MODE.set(Mode(True, node.scope, node))
+            parents: Any = node.parents
+            for i, parent in enumerate(parents):
+                if not needs >> i & 1 or (useful is not None and parent not in useful):
+                    continue
+                rule = op.rules[0 if op.variadic else i]
+                values = saved_values(node, rule.picks) if rule.picks else ()
+                message = (
+                    rule.function(g, *values, **rule.options(node, i)) if rule.names else rule.function(g, *values)
+                )
+                # A rule returns a new array, or `g` itself or a view: only the first may be added to in place.
+                fresh = not recorded and message is not g and message.base is None
+                if message.shape != parent.shape:
+                    message, fresh = _fit(message, node, i), True
+                if message.dtype is not parent.dtype and message.dtype != parent.dtype:
+                    message, fresh = message.astype(parent.dtype), True
+                add(parent, message, fresh)
+            if not retain:
+                node.saved = None
+                if node.out is not None and node.out.size > SMALL:
+                    node.out = None
+    finally:
+        MODE.reset(token)
+    results.update(grads)  # only leaves are left
+    if not recorded:  # no two results share a buffer, and none is a read-only view
+        results = {key: g if key in owned else g.copy() for key, g in results.items()}
+    return results
+
+
+def backward(output: Tensor, grad: Any, retain_graph: bool, create_graph: bool) -> None:
+    """Walk back from `output` and add the gradient of every leaf that requires one to its `.grad`."""
+    key, seed = _seed(output, grad, create_graph)
+    arrived = walk({key: seed}, None, retain_graph or create_graph, create_graph)
+    for leaf, g in arrived.items():
+        if leaf.grad is None:
+            leaf.grad = g if create_graph else leaf._like(g)
+        elif create_graph:
+            leaf.grad = leaf.grad + g
+        else:
+            leaf.grad = leaf._like(leaf.grad.data + g)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    retain_graph: bool | None = None,
+    allow_unused: bool = False,
+) -> Any:
+    """The gradients of the sum of `outputs` with respect to `inputs`; nobody's `.grad` changes.
+
+    `grad_outputs` weighs the outputs (one array an output, of its shape); it may be left out where outputs are single
+    numbers. With `create_graph` the result can itself be differentiated. Returns one Tensor if `inputs` is a Tensor,
+    else a tuple. Raises NoGradientError for an input that the outputs do not depend on, unless `allow_unused`, which
+    gives None for it; NonScalarError, GraphFreedError and InplaceError as `Tensor.backward` does.
+    """
+    from .tensor import Tensor
+
+    single = isinstance(inputs, Tensor)
+    sources: list[Tensor] = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    results: list[Tensor] = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    weights = [grad_outputs] if isinstance(outputs, Tensor) else list(grad_outputs or [None] * len(results))
+    if len(weights) != len(results):
+        raise ShapeError(f"{len(results)} outputs but {len(weights)} grad_outputs: give one for each, or None")
+    seeds: dict[Any, Any] = {}
+    for result, weight in zip(results, weights, strict=True):
+        key, seed = _seed(result, weight, create_graph)
+        seeds[key] = seeds[key] + seed if key in seeds else seed
+    keys = [source.node or source for source in sources]
+    retain = create_graph if retain_graph is None else retain_graph
+    arrived = walk(seeds, set(keys), retain, create_graph)
+    found: list[Tensor | None] = []
+    for n, (key, source) in enumerate(zip(keys, sources, strict=True)):
+        if key not in arrived and not allow_unused:
+            raise NoGradientError(
+                f"the outputs do not depend on input {n} ({source.name or 'unnamed'}, shape {source.shape}), or it "
+                "does not require a gradient: set requires_grad=True before it is used, or pass allow_unused=True"
+            )
+        g = arrived.get(key)
+        found.append(g if g is None or create_graph else source._like(g))
+    return found[0] if single else tuple(found)
+
+
+def _seed(output: Tensor, weight: Any, recorded: bool) -> tuple[Any, Any]:
+    from .tensor import Tensor
+
+    if not output.requires_grad:
+        raise NoGradientError(
+            "this Tensor was not computed from anything that requires a gradient: "
+            "set requires_grad=True on a leaf, and do not compute inside no_grad()"
+        )
+    if weight is None:
+        if output.size != 1:
+            raise NonScalarError(
+                f"a gradient starts from a single number, and this Tensor has shape {output.shape}: "
+                "reduce it (.sum(), .mean()) or give the gradient to start from, of the same shape"
+            )
+        weight = output.backend.xp.ones(output.shape, output.dtype)
+    seed = weight if isinstance(weight, Tensor) else output._like(output.backend.xp.asarray(weight, output.dtype))
+    if seed.shape != output.shape:
+        raise ShapeError(f"the gradient to start from has shape {seed.shape}; the output has shape {output.shape}")
+    return output.node or output, seed if recorded else seed.data
+
+
+def _on_the_way_to(targets: set[Any], order: list[Node]) -> set[Any]:
+    useful = set(targets)
+    for node in order:
+        if any(parent is not None and parent in useful for parent in node.parents):
+            useful.add(node)
+    return useful
+
+
+def _fit(message: Any, node: Node, i: int) -> Any:
+    shape = node.parents[i].shape  # type: ignore[union-attr]
+    try:
+        return unbroadcast(message, shape)
+    except (ValueError, IndexError):
+        raise ShapeError(
+            f"the VJP rule of {node.op.name!r} for argument {i} returned shape {message.shape}, "
+            f"and the argument has shape {shape}: mend the rule"
+        ) from None
+
+
+def _fill_dropped(given: dict[int, Any], node: Node, recorded: bool) -> list[Any]:
+    """The gradients of an operation's several results, zeros for those that nobody used."""
+    like = next(iter(given.values()))
+    backend = backend_of(like.data if recorded else like)
+    shapes: Any = node.shape  # one for each result
+    return [given[i] if i in given else backend.xp.zeros(n, node.dtype) for i, n in enumerate(shapes)]  # type: ignore[union-attr]
+
+
+def _overwritten(what: str, shape: tuple[int, ...], node: Node) -> str:
+    return (
+        f"{what} of shape {shape}, needed to walk back through {_describe(node)}, was overwritten in place after it "
+        "was used: walk back before you change it, or change a copy"
+    )
+
+
+def _describe(node: Node) -> str:
+    return f"{node.op.name!r} {node.shape}" + (f" in {' / '.join(node.scope)}" if node.scope else "")

@@ -1,0 +1,327 @@
+"""Tensor: an array, and the node that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import graph
+from .backend import Array, Backend, backend_of, current_backend
+from .errors import InplaceError, MinigradError
+
+
+class Tensor:
+    """An array that remembers how it was computed, so that gradients can be walked back to where it came from.
+
+    `data` is the raw array (kept, not copied), `node` what computed it (None for a leaf), `grad` the gradient that
+    `backward` brought to a leaf: a Tensor of the same shape, or None. Operators, methods and indexing are NumPy's.
+    """
+
+    grad: Tensor | None = None
+    view_of: Tensor | None = None  # the Tensor that owns the memory of a view
+    written = 0  # graph.tick() at the last change in place
+    last_write_of_all = 0  # of any Tensor: spares the backward walk from asking each one
+    _name: str | None = None
+
+    def __init__(self, data: Array, requires_grad: bool = False, name: str | None = None):
+        self.data = data
+        self.requires_grad = requires_grad
+        self.node: graph.Node | None = None
+        if name is not None:
+            self._name = name
+
+    @staticmethod
+    def _computed(data: Array, node: graph.Node) -> Tensor:
+        tensor = Tensor(data, True)
+        tensor.node = node
+        return tensor
+
+    def _like(self, array: Array) -> Tensor:
+        """`array`, or the scalar that NumPy makes of a 0-d array, as a leaf on this Tensor's backend."""
+        return Tensor(self.backend.xp.asarray(array))
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.data.ndim
+
+    @property
+    def size(self) -> int:
+        return self.data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.data.dtype
+
+    @property
+    def backend(self) -> Backend:
+        """The record of the array library that holds the data; its `name` is "numpy" or "cupy"."""
+        return backend_of(self.data)  # type: ignore[return-value]
+
+    @property
+    def name(self) -> str | None:
+        """What drawings and error messages call it."""
+        return self._name
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self._name = name
+        if self.node is not None:
+            self.node.name = name
+
+    @property
+    def last_write(self) -> int:
+        """The tick at which the memory behind it was last changed in place through a Tensor; 0 is never."""
+        return self.written if self.view_of is None else self.view_of.written
+
+    def mark_written(self) -> None:
+        """Say that the data was changed in place, so that no backward walk uses the new values for the old."""
+        owner = self if self.view_of is None else self.view_of
+        owner.written = Tensor.last_write_of_all = graph.tick()
+        if owner.node is not None:
+            owner.node.out = None
+
+    def __repr__(self) -> str:
+        body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
+        dtype = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype}"
+        made = f", node={self.node.op.name}" if self.node else ", requires_grad=True" if self.requires_grad else ""
+        name = f", name={self.name!r}" if self.name else ""
+        return f"tensor({body}{dtype}{made}{name})"
+
+    # Out of the graph, and to other libraries
+
+    def numpy(self) -> np.ndarray:
+        """The values as a read-only NumPy array; without a copy where they are in NumPy already."""
+        view = self.backend.to_numpy(self.data).view()
+        view.flags.writeable = False
+        return view
+
+    def item(self) -> Any:
+        """The value of a one-element Tensor as a Python number."""
+        return self.data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        return self.data.tolist()
+
+    def detach(self) -> Tensor:
+        """The same data (shared), with nothing behind it: gradients stop here."""
+        cut = Tensor(self.data, name=self.name)
+        cut.view_of = self if self.view_of is None else self.view_of
+        return cut
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.numpy(), dtype=dtype, copy=copy) if dtype is not None or copy else self.numpy()
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        function = getattr(ops, ufunc.__name__, None)
+        if method != "__call__" or function is None or options:
+            return NotImplemented
+        return function(*inputs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        own = getattr(ops, function.__name__, None)
+        return NotImplemented if own is None else own(*args, **options)
+
+    # The graph
+
+    def backward(self, grad: Any = None, retain_graph: bool = False, create_graph: bool = False) -> None:
+        """Walk back from this Tensor and add to the `.grad` of every leaf that requires a gradient.
+
+        `grad` is the gradient to start from, of this Tensor's shape; a single number starts from 1. What the graph
+        saved is freed on the way unless `retain_graph`. With `create_graph` the gradients can be differentiated again.
+        Raises NonScalarError, NoGradientError, GraphFreedError, InplaceError; each says what to do.
+        """
+        graph.backward(self, grad, retain_graph, create_graph)
+
+    def to(self, backend: str) -> Tensor:
+        """This Tensor on another backend, "numpy" or "cupy"; itself if it is there. Gradients come back across."""
+        moved = self if self.backend.name == backend else ops.to(self, backend)
+        if moved is not self and self.node is None:
+            moved = Tensor(moved.data, self.requires_grad, self.name)
+        return moved
+
+    def astype(self, dtype: Any) -> Tensor:
+        """This Tensor in another dtype; its gradient comes back in this one."""
+        return ops.astype(self, dtype=dtype)
+
+    # Operators
+
+    def __add__(self, other: Any) -> Tensor:
+        return ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return ops.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return ops.negative(self)
+
+    def __abs__(self) -> Tensor:
+        return ops.abs(self)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return ops.equal(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return ops.not_equal(self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return ops.greater_equal(self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return ops.getitem(self, index)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Assign to a part. Gradients follow: what was overwritten gets none, `value` gets its own."""
+        tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
+        if not (tracked and graph.MODE.get().recording):
+            self.data[ops.raw_index(index)] = value.data if isinstance(value, Tensor) else value
+            self.mark_written()
+            return
+        if self.requires_grad and self.node is None:
+            raise InplaceError(
+                "assignment into a leaf that requires a gradient: assign inside no_grad(), or to a copy (x * 1)"
+            )
+        if self.view_of is not None:
+            raise InplaceError(
+                "assignment into a view of another Tensor: assign to that Tensor itself, or to a copy (x * 1)"
+            )
+        before = Tensor(self.data, self.requires_grad, self.name)
+        before.node = self.node
+        after = ops.setitem(before, value, index)  # on a copy: what was saved of the old values stays right
+        self.data, self.node, self.requires_grad = after.data, after.node, True
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(ops.unstack(self))
+
+    def __bool__(self) -> bool:
+        return bool(self.data)
+
+    def __float__(self) -> float:
+        return float(self.data)
+
+    def __int__(self) -> int:
+        return int(self.data)
+
+    # Methods
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """All axes reversed."""
+        return ops.transpose(self)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        return ops.swapaxes(self, axis1, axis2)
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        return ops.squeeze(self, axis)
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.sum(self, axis, keepdims)
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.mean(self, axis, keepdims)
+
+    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.max(self, axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
+        return ops.min(self, axis, keepdims)
+
+    def argmax(self, axis: Any = None) -> Tensor:
+        return ops.argmax(self, axis)
+
+    def copy(self) -> Tensor:
+        """A copy with memory of its own; gradients pass through."""
+        return ops.copy(self)
+
+
+def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
+    """A new leaf Tensor with a copy of `data` (an array, a Tensor, or nested lists of numbers).
+
+    Made where `use_backend` says, or where `data` is if it is an array already. Python floats become float32; arrays
+    keep their dtype; `dtype` overrides both. Raises MinigradError for what is no rectangular array of numbers, and for
+    `requires_grad` on a dtype without gradients.
+    """
+    if isinstance(data, Tensor):
+        data = data.data
+    backend = backend_of(data)
+    if backend is None or backend.name == "scalar":
+        backend = current_backend()
+    try:
+        array = backend.asarray(data, dtype)
+    except (ValueError, TypeError) as error:
+        raise MinigradError(f"no array can be made of {type(data).__name__}: {error}") from error
+    if array is data or getattr(array, "base", None) is not None:
+        array = array.copy()
+    if array.dtype.kind not in "fiubc":
+        raise MinigradError(f"a Tensor holds numbers, not {array.dtype}: convert the data first")
+    if requires_grad and array.dtype.kind not in "fc":
+        raise MinigradError(f"only floating-point Tensors have gradients, not {array.dtype}: give dtype='float32'")
+    return Tensor(array, requires_grad, name)
+
+
+from . import ops  # noqa: E402  (operations make Tensors; a Tensor's methods look them up when they are called)
