@@ -101,6 +101,9 @@ class _Recording(contextlib.ContextDecorator):
     def __exit__(self, *exc_info: object) -> None:
         MODE.reset(self._tokens.pop())
 
+    def _recreate_cm(self) -> _Recording:
+        return type(self)()  # each call of a decorated function has tokens of its own, also in several threads
+
 
 class no_grad(_Recording):
     """`with no_grad(): ...`, or as a decorator: operations inside are not recorded."""

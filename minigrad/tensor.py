@@ -76,6 +76,11 @@ class Tensor:
         if self.node is not None:
             self.node.name = name
 
+    def named(self, name: str) -> Tensor:
+        """This Tensor itself, after giving it a name: `f = sigmoid(a).named("f")`."""
+        self.name = name
+        return self
+
     @property
     def last_write(self) -> int:
         """The tick at which the memory behind it was last changed in place through a Tensor; 0 is never."""
