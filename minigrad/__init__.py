@@ -1,10 +1,9 @@
 """minigrad: reverse-mode automatic differentiation on NumPy or CuPy arrays, with graphs that can be drawn."""
 
-# isort: off (tensor first: it brings in graph, primitive and ops in the order in which they need each other)
-# isort: on
-from . import errors
+from . import errors, nn, optim
 from .backend import seed, use_backend
 from .graph import enable_grad, grad, no_grad, scope
 from .ops import *
 from .primitive import primitive
+from .serialize import load, save
 from .tensor import Tensor, tensor

@@ -1,0 +1,77 @@
+"""Saved states: safetensors files, which hold arrays and text and never code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .backend import current_backend
+from .errors import CheckpointError
+from .tensor import Tensor
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """A temporary file beside `path` to write to; it takes `path`'s place, whole, if the block ends well."""
+    path = Path(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(name)
+        with open(name, "rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp's own mode is for secrets
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def save(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+    """Write `state` (Tensors or arrays by name) and `metadata` (text by name) to a safetensors file.
+
+    The file appears whole or not at all. Arrays on another backend are copied to the host and stay where they are.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    arrays = {name: np.ascontiguousarray(_host(value)) for name, value in state.items()}
+    data = to_bytes(arrays, dict(metadata or {}))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def load(path: str | Path) -> dict[str, Tensor]:
+    """The Tensors of a safetensors file, by name, made where `use_backend` says.
+
+    Raises CheckpointError if there is no such file or it is damaged. Loading runs no code from the file.
+    """
+    return load_with_metadata(path)[0]
+
+
+def load_with_metadata(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """As `load`, and the text that was saved with it."""
+    from safetensors import SafetensorError, safe_open
+
+    backend = current_backend()
+    try:
+        with safe_open(str(path), framework="np") as file:
+            metadata = dict(file.metadata() or {})
+            state = {name: Tensor(backend.xp.array(file.get_tensor(name)), name=name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}: check the name") from None
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise CheckpointError(f"{path} is no whole safetensors file ({error}): save it again, or use a copy") from error
+    return state, metadata
+
+
+def _host(value: Any) -> np.ndarray:
+    return value.backend.to_numpy(value.data) if isinstance(value, Tensor) else np.asarray(value)

@@ -1,0 +1,48 @@
+"""Cell: one step of a recurrence, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import minigrad as mg
+from minigrad.nn import Module
+
+State = Any  # a Tensor (batch, size), or a tuple of them
+
+
+class Cell(Module):
+    """Base of recurrent cells. A subclass sets its parameters in `__init__` and writes `step`:
+
+        class MyCell(Cell):
+            def __init__(self, input_size, hidden_size):
+                self.W = mg.nn.init.orthogonal(hidden_size)
+                self.U = mg.nn.init.glorot(input_size, hidden_size)
+
+            def step(self, x, h):
+                h = mg.tanh(x @ self.U + h @ self.W)
+                return h, h
+
+    `state_names` names the parts of the state, in drawings too; a state of several parts is a tuple.
+    """
+
+    state_names: tuple[str, ...] = ("h",)
+    input_size: int
+    hidden_size: int
+
+    def __new__(cls, input_size: int = 0, hidden_size: int = 0, *args: Any, **options: Any) -> Self:
+        cell = super().__new__(cls)  # the sizes are kept here, so that a subclass need not call super().__init__
+        cell.input_size, cell.hidden_size = input_size, hidden_size
+        return cell
+
+    def step(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
+        """One time step: input (batch, input_size) and the state before it -> output and the state after it."""
+        raise TypeError(f"{type(self).__name__} has no step(): write step(self, x, state) -> (output, state)")
+
+    def initial_state(self, batch_size: int) -> State:
+        """Zeros of (batch, hidden_size), one for each of `state_names`, where the parameters are and in their dtype."""
+        like = next(self.parameters())
+        parts = [mg.Tensor(like.backend.xp.zeros((batch_size, self.hidden_size), like.dtype)) for _ in self.state_names]
+        return parts[0] if len(parts) == 1 else tuple(parts)
+
+    def forward(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
+        return self.step(x, state)

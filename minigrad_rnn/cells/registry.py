@@ -1,0 +1,59 @@
+"""Cells by name: the library's own, those of other packages (entry points), and `module:Class`."""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import entry_points
+from typing import Any
+
+from minigrad.errors import MinigradError
+
+from .base import Cell
+from .gru import GRUCell
+from .lstm import LSTMCell
+from .rnn import RNNCell
+
+GROUP = "minigrad_rnn.cells"
+
+_cells: dict[str, type[Cell]] = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+
+
+class UnknownCellError(MinigradError, LookupError):
+    """No cell goes by that name."""
+
+
+def register(name: str, cell_class: type[Cell] | None = None) -> Any:
+    """Make `cell_class` known as `name`; without a class, a decorator: `@register("mine")`.
+
+    Raises ValueError if the name stands for another cell.
+    """
+    if cell_class is None:
+        return lambda decorated: register(name, decorated)
+    if _cells.get(name, cell_class) is not cell_class:
+        raise ValueError(f"the cell {name!r} is already {_cells[name].__name__}: choose another name")
+    _cells[name] = cell_class
+    return cell_class
+
+
+def names() -> list[str]:
+    """All names that `get` knows."""
+    return sorted({*_cells, *(point.name for point in entry_points(group=GROUP))})
+
+
+def get(name: str) -> type[Cell]:
+    """The cell class called `name`, or "module:Class" for one of the user's own. Raises UnknownCellError."""
+    if name in _cells:
+        return _cells[name]
+    module, _, attribute = name.partition(":")
+    try:
+        if attribute:
+            found = getattr(importlib.import_module(module), attribute)
+        else:
+            found = next(point for point in entry_points(group=GROUP) if point.name == name).load()
+    except StopIteration:
+        raise UnknownCellError(f"unknown cell {name!r}: choose one of {', '.join(names())}, or module:Class") from None
+    except (ImportError, AttributeError) as error:
+        raise UnknownCellError(f"the cell {name!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Cell)):
+        raise UnknownCellError(f"{name!r} is no subclass of minigrad_rnn.Cell")
+    return found

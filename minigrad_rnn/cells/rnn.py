@@ -1,0 +1,36 @@
+"""The vanilla recurrent cell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minigrad as mg
+from minigrad.nn import init
+
+from .base import Cell
+
+NONLINEARITIES = {"tanh": mg.tanh, "relu": mg.relu, "sigmoid": mg.sigmoid, "identity": lambda x: x}
+
+
+class RNNCell(Cell):
+    """h_t = φ(x_t U + h_{t-1} W + b) (Elman 1990), with U = weight_ih (input, hidden), W = weight_hh (hidden, hidden).
+
+    `nonlinearity` φ is "tanh", "relu", "sigmoid" or "identity". W starts orthogonal, U by Glorot, b at 0.
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", dtype: Any = "float32"
+    ):
+        if nonlinearity not in NONLINEARITIES:
+            raise ValueError(f"unknown nonlinearity {nonlinearity!r}: choose one of {', '.join(NONLINEARITIES)}")
+        self.nonlinearity = nonlinearity
+        self.weight_ih = init.glorot(input_size, hidden_size, dtype=dtype)
+        self.weight_hh = init.orthogonal(hidden_size, dtype=dtype)
+        self.bias = init.constant(hidden_size, dtype=dtype) if bias else None
+
+    def step(self, x: mg.Tensor, h: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor]:
+        a = x @ self.weight_ih + h @ self.weight_hh
+        if self.bias is not None:
+            a = a + self.bias
+        h = NONLINEARITIES[self.nonlinearity](a)
+        return h, h
