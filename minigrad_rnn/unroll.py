@@ -1,4 +1,7 @@
-"""The time loop: a cell unrolled over a sequence. Backpropagation through time is the reverse walk of what it records."""
+"""The time loop: a cell unrolled over a sequence.
+
+Backpropagation through time is the reverse walk of what this loop records, and nothing else.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from .base import Cell
 
 
 class GRUCell(Cell):
-    """The GRU (Cho et al. 2014, eq. 5 to 8), with the update gate on the old state as PyTorch and cuDNN have it:
+    """The GRU: h_t = (1 - z) ∘ n + z ∘ h_{t-1}.
+
+    (Cho et al. 2014, eq. 5 to 8, where z and 1 - z stand the same way round as here, in PyTorch and in cuDNN.)
 
         r, z = σ(x_t U_· + h_{t-1} W_· + b_·)
         n = tanh(x_t U_n + b_n + r ∘ (h_{t-1} W_n + b_hn))      reset_after=True, the default (PyTorch, cuDNN)

@@ -13,7 +13,9 @@ LSTMState = tuple[mg.Tensor, mg.Tensor]
 
 
 class LSTMCell(Cell):
-    """The LSTM with a forget gate (Hochreiter and Schmidhuber 1997; Gers, Schmidhuber and Cummins 2000, eq. 2.1 to 2.6):
+    """The LSTM with a forget gate: c_t = f ∘ c_{t-1} + i ∘ g, h_t = o ∘ tanh(c_t).
+
+    (Hochreiter and Schmidhuber 1997; the forget gate by Gers, Schmidhuber and Cummins 2000.)
 
         i, f, o = σ(x_t U_· + h_{t-1} W_· + b_·)    g = tanh(x_t U_g + h_{t-1} W_g + b_g)
         c_t = f ∘ c_{t-1} + i ∘ g                   h_t = o ∘ tanh(c_t)

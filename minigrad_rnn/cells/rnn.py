@@ -13,9 +13,10 @@ NONLINEARITIES = {"tanh": mg.tanh, "relu": mg.relu, "sigmoid": mg.sigmoid, "iden
 
 
 class RNNCell(Cell):
-    """h_t = φ(x_t U + h_{t-1} W + b) (Elman 1990), with U = weight_ih (input, hidden), W = weight_hh (hidden, hidden).
+    """The vanilla cell: h_t = φ(x_t U + h_{t-1} W + b) (Elman 1990).
 
-    `nonlinearity` φ is "tanh", "relu", "sigmoid" or "identity". W starts orthogonal, U by Glorot, b at 0.
+    U is weight_ih (input, hidden), W is weight_hh (hidden, hidden), b is bias (hidden). `nonlinearity` φ is "tanh",
+    "relu", "sigmoid" or "identity". U starts by Glorot, W orthogonal, b at 0.
     """
 
     def __init__(

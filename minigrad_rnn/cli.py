@@ -1,0 +1,197 @@
+"""The command line: `minigrad-rnn COMMAND`. What it takes, what it prints; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+import minigrad as mg
+from minigrad.errors import MinigradError
+
+from . import cells
+from .charmodel import CharModel
+from .pictures import unrolled
+from .recipes import char_lm
+
+console = Console(markup=False)  # what is printed may hold the user's own brackets
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 2 bad input (one line on standard error), 130 interrupted."""
+    args = _parser().parse_args(argv)
+    sys.path.insert(0, "")  # module:Class may stand in the current folder
+    try:
+        with mg.use_backend(args.backend):
+            mg.seed(args.seed)
+            return args.run(args)
+    except BrokenPipeError:  # whoever read our output has gone: not an error, and nothing more to write
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (MinigradError, OSError) as error:
+        print(f"minigrad-rnn {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+
+
+def demo(args: argparse.Namespace) -> int:
+    result = _train(args)
+    picture = result.folder / "unrolled.svg"
+    mg.seed(args.seed)
+    unrolled(args.cell, steps=4).save(picture)
+    model = _shown(result.folder / "model.safetensors")
+    _report(result, {"unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients"})
+    console.print("\nTry next:", style="bold")
+    for command in (
+        f'minigrad-rnn sample --model {model} --prime "def " --temperature 0.8',
+        "minigrad-rnn draw --cell gru --steps 3 -o gru.svg",
+        "minigrad-rnn train --text FILE --cell gru --hidden 256 --out my-run",
+    ):
+        console.print(f"  {command}", soft_wrap=True)
+    return 130 if result.interrupted else 0
+
+
+def train(args: argparse.Namespace) -> int:
+    result = _train(args)
+    _report(result, {})
+    return 130 if result.interrupted else 0
+
+
+def _train(args: argparse.Namespace) -> char_lm.Result:
+    chosen = {name: value for name, value in vars(args).items() if name in char_lm.Options.__dataclass_fields__}
+    return char_lm.run(char_lm.Options(**chosen), console)
+
+
+def _report(result: char_lm.Result, more: dict[str, str]) -> None:
+    if result.interrupted:
+        console.print(f"Interrupted after {result.steps:,} steps: what there is has been saved.", style="bold yellow")
+    better = "better than" if result.bits < result.bigram else "NOT better than"
+    console.print(
+        f"Validation: {result.bits:.3f} bits per character, {better} the bigram model's {result.bigram:.3f}.",
+    )
+    files = {
+        "model.safetensors": "the trained model",
+        "loss.png": "its loss over time",
+        "sample.txt": "what it writes, at three temperatures",
+    } | more
+    console.print(f"In {_shown(result.folder)}:", soft_wrap=True)
+    for name, what in files.items():
+        if (result.folder / name).exists():
+            console.print(f"  {name:<18} {what}")
+
+
+def _shown(path: Path) -> str:
+    """`path` as the user would type it: relative if it is below the current folder."""
+    path = path.absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def sample(args: argparse.Namespace) -> int:
+    model = CharModel.load(args.model, args.cell)
+    characters = model.continue_text(args.prime, args.length, args.temperature, args.seed)
+    sys.stdout.write(args.prime)
+    for character in characters:
+        sys.stdout.write(character)
+        sys.stdout.flush()
+    sys.stdout.write("\n")
+    return 0
+
+
+def draw(args: argparse.Namespace) -> int:
+    picture = unrolled(args.cell, args.steps, args.hidden, values=args.values, backward=args.backward)
+    picture.save(args.output)
+    console.print(f"{_shown(Path(args.output))}: {picture.picture.title}", soft_wrap=True)
+    return 0
+
+
+def list_systems(args: argparse.Namespace) -> int:
+    table = Table("cell", "class", "what it is")
+    for name in cells.names():
+        cell = cells.get(name)
+        table.add_row(name, cell.__name__, (cell.__doc__ or "").strip().partition("\n")[0])
+    console.print(table)
+    table = Table("system", "what it is", "how to run it")
+    table.add_row("char-lm", "a character language model and generator", "minigrad-rnn demo, minigrad-rnn train")
+    console.print(table)
+    return 0
+
+
+def _number(kind: Callable[[str], Any], least: float, told: str) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not least <= number < float("inf"):
+            raise argparse.ArgumentTypeError(f"must be {told}, not {text!r}")
+        return number
+
+    return parse
+
+
+_whole = _number(int, 1, "a whole number from 1 up")
+_seed = _number(int, 0, "a whole number from 0 up")
+_rate = _number(float, 1e-12, "a number above 0")
+_temperature = _number(float, 0, "a number from 0 up")
+
+
+def _parser() -> argparse.ArgumentParser:
+    shared = _Parser(add_help=False)
+    backend = os.environ.get("MINIGRAD_BACKEND") or "numpy"
+    shared.add_argument("--backend", default=backend, metavar="NAME", help=f"numpy, cupy, or auto (default: {backend})")
+    shared.add_argument("--seed", type=_seed, default=0, help="for weights and samples (default: 0)")
+    parser = _Parser(prog="minigrad-rnn", description="Recurrent networks whose graphs can be drawn.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[shared], help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    defaults = char_lm.Options()
+    for name, run, text, out in (
+        ("demo", demo, "Train a character model in about a minute and draw an unrolled graph.", defaults.out),
+        ("train", train, "Train a character model with sizes of your own.", "minigrad-run"),
+    ):
+        added = command(name, run, text)
+        added.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's standard library)")
+        added.add_argument("--cell", default=defaults.cell, help="rnn, lstm, gru, or module:Class (default: lstm)")
+        added.add_argument("--steps", type=_whole, default=defaults.steps, help=f"updates (default: {defaults.steps})")
+        added.add_argument("--out", default=out, metavar="DIR", help=f"folder for what is made (default: {out})")
+        if name == "train":
+            for size in ("hidden", "embedding", "layers", "batch", "length"):
+                value = getattr(defaults, size)
+                added.add_argument(f"--{size}", type=_whole, default=value, help=f"default: {value}")
+            added.add_argument("--lr", type=_rate, default=defaults.lr, help=f"default: {defaults.lr}")
+
+    added = command("sample", sample, "Continue a text with a trained model.")
+    added.add_argument("--model", required=True, metavar="FILE", help="a model.safetensors of demo or train")
+    added.add_argument("--prime", default="", help="the text to continue")
+    added.add_argument("--length", type=_whole, default=500, help="characters to write (default: 500)")
+    added.add_argument("--temperature", type=_temperature, default=0.8, help="0 is the likeliest (default: 0.8)")
+
+    added.add_argument("--cell", help="module:Class, for a model of a cell of your own")
+
+    added = command("draw", draw, "Draw the unrolled graph of a small network.")
+    added.add_argument("--cell", default="lstm", help="rnn, lstm, gru, or module:Class (default: lstm)")
+    added.add_argument("--steps", type=_whole, default=4, help="time steps (default: 4)")
+    added.add_argument("--hidden", type=_whole, default=2, help="hidden units (default: 2)")
+    added.add_argument("--values", action=argparse.BooleanOptionalAction, default=True, help="write the values")
+    added.add_argument("--backward", action=argparse.BooleanOptionalAction, default=True, help="write the gradients")
+    added.add_argument("-o", "--output", default="unrolled.svg", metavar="FILE", help=".svg or .dot")
+
+    command("list", list_systems, "List the cells and systems that there are.")
+    return parser

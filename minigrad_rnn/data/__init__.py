@@ -1,0 +1,3 @@
+"""Data, and what every model must beat on them."""
+
+from .text import TextError, Vocabulary, bigram_bits, read_text, split, stdlib_text, streams

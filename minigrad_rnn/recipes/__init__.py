@@ -1,0 +1,1 @@
+"""The systems that can be run, one file each."""

@@ -1,0 +1,102 @@
+"""What is shown of a training run: the progress bar, and the plot of its losses."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+import minigrad as mg
+from minigrad.serialize import atomic_write
+
+
+class Progress:
+    """A live bar with smoothed loss, bits per character, characters per second and time left.
+
+    Where the output is no terminal it prints a line at every tenth of the way instead. `losses` keeps the loss of
+    every step, in bits.
+    """
+
+    def __init__(self, console: Console, steps: int, characters_per_step: int):
+        self.console, self.steps, self.characters_per_step = console, steps, characters_per_step
+        self.losses: list[float] = []
+        self.smoothed = float("nan")
+        self._bar = Bar(
+            TextColumn("training"),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn(
+                "loss {task.fields[nats]:.3f} · {task.fields[bits]:.3f} bits/char · {task.fields[rate]:,.0f} chars/s"
+            ),
+            TextColumn("·"),
+            TimeRemainingColumn(),
+            TextColumn("left"),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+        )
+        self._task = self._bar.add_task("", total=steps, nats=math.nan, bits=math.nan, rate=0.0)
+        self._busy = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.stop()
+
+    def watch(self, losses: Iterable[mg.Tensor]) -> Iterator[int]:
+        """Follow a training loop: show each loss, yield the number of steps done."""
+        iterator = iter(losses)
+        for step in range(1, self.steps + 1):
+            started = time.perf_counter()
+            nats = next(iterator).item()
+            self._busy += time.perf_counter() - started
+            self.losses.append(nats / math.log(2))
+            self.smoothed = nats if step == 1 else 0.95 * self.smoothed + 0.05 * nats
+            rate = step * self.characters_per_step / self._busy
+            self._bar.update(self._task, advance=1, nats=self.smoothed, bits=self.smoothed / math.log(2), rate=rate)
+            if not self.console.is_terminal and (step % max(1, self.steps // 10) == 0 or step == self.steps):
+                left = self._busy / step * (self.steps - step)
+                self.console.print(
+                    f"step {step}/{self.steps}  loss {self.smoothed:.3f}  {self.smoothed / math.log(2):.3f} bits/char  "
+                    f"{rate:,.0f} chars/s  {left:.0f} s left",
+                )
+            yield step
+
+
+def plot_losses(
+    path: str | Path,
+    losses: Sequence[float],
+    validation: Sequence[tuple[int, float]],
+    baseline: float,
+    characters_per_step: int,
+) -> None:
+    """Draw training and validation loss (bits per character) over characters seen, and the bigram model's, to a PNG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
+    axes: Any = figure.subplots()
+    seen = [(i + 1) * characters_per_step for i in range(len(losses))]
+    smoothed: list[float] = []
+    for loss in losses:
+        smoothed.append(loss if not smoothed else 0.98 * smoothed[-1] + 0.02 * loss)
+    axes.plot(seen, losses, color="#9ecae1", linewidth=0.6, label="training, each step")
+    axes.plot(seen, smoothed, color="#08519c", linewidth=1.8, label="training, smoothed")
+    if validation:
+        points = [(step * characters_per_step, bits) for step, bits in validation]
+        axes.plot(*zip(*points, strict=True), "o-", color="#d94801", linewidth=1.5, label="validation")
+    axes.axhline(baseline, color="#555555", linestyle="--", linewidth=1.2, label=f"bigram model: {baseline:.2f}")
+    axes.set(xlabel="characters seen", ylabel="bits per character", ylim=(0, max(baseline * 1.6, min(losses[0], 8.0))))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e5 else f"{value:g}")
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", metadata={"Software": None})
