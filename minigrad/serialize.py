@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -44,9 +45,17 @@ def save(path: str | Path, state: Mapping[str, Any], metadata: Mapping[str, str]
     from safetensors.numpy import save as to_bytes
 
     arrays = {name: np.ascontiguousarray(_host(value)) for name, value in state.items()}
-    data = to_bytes(arrays, dict(metadata or {}))
+    data = _with_sorted_header(to_bytes(arrays, dict(metadata or {})))
     with atomic_write(path) as temporary:
         temporary.write_bytes(data)
+
+
+def _with_sorted_header(data: bytes) -> bytes:
+    """The same file with its header's keys in order: the library writes metadata in another order every time."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)  # the arrays behind it stay aligned
+    return len(header).to_bytes(8, "little") + header + data[end:]
 
 
 def load(path: str | Path) -> dict[str, Tensor]:

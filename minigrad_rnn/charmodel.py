@@ -55,9 +55,10 @@ class CharModel(Module):
         return logits.numpy()[0, 0].astype("float64"), state
 
     def continue_text(self, prime: str, length: int, temperature: float = 1.0, seed: int = 0) -> Iterator[str]:
-        """Yield `length` characters after `prime` (after a new line if it is empty), drawn from softmax(logits / temperature); 0 takes the likeliest.
+        """Yield `length` characters after `prime` (after a new line if it is empty).
 
-        Raises TextError at once if `prime` has a character that the model does not know.
+        They are drawn from softmax(logits / temperature); temperature 0 takes the likeliest. Raises TextError at
+        once if `prime` has a character that the model does not know.
         """
         start = "\n" if "\n" in self.vocabulary.characters else self.vocabulary.characters[0]
         codes = self.vocabulary.encode(prime or start)
