@@ -11,6 +11,9 @@ from . import graph
 from .backend import Array, Backend, backend_of, current_backend
 from .errors import InplaceError, MinigradError
 
+# Functions of NumPy that answer a question about arrays; given Tensors, they are asked about their values.
+WITHOUT_GRADIENT = {"allclose", "array_equal", "array_repr", "array_str", "isclose", "ndim", "shape", "size"}
+
 
 class Tensor:
     """An array that remembers how it was computed, so that gradients can be walked back to where it came from.
@@ -139,7 +142,11 @@ class Tensor:
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         own = getattr(ops, function.__name__, None)
-        return NotImplemented if own is None else own(*args, **options)
+        if own is not None:
+            return own(*args, **options)
+        if function.__name__ not in WITHOUT_GRADIENT:
+            raise TypeError(f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()")
+        return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
 
     # The graph
 
@@ -247,8 +254,9 @@ class Tensor:
             )
         before = Tensor(self.data, self.requires_grad, self.name)
         before.node = self.node
-        after = ops.setitem(before, value, index)  # on a copy: what was saved of the old values stays right
+        after = ops.setitem(before, value, index)
         self.data, self.node, self.requires_grad = after.data, after.node, True
+        self.written = Tensor.last_write_of_all = graph.tick()  # whoever saved this Tensor meant the old values
 
     def __len__(self) -> int:
         return len(self.data)
