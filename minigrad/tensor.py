@@ -135,18 +135,16 @@ class Tensor:
         return self.data.__dlpack_device__()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        function = getattr(ops, ufunc.__name__, None)
-        if method != "__call__" or function is None or options:
+        if method != "__call__" or ufunc.__name__ not in ops.__all__ or options:
             return NotImplemented
-        return function(*inputs)
+        return getattr(ops, ufunc.__name__)(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
-        own = getattr(ops, function.__name__, None)
-        if own is not None:
-            return own(*args, **options)
-        if function.__name__ not in WITHOUT_GRADIENT:
+        if function.__name__ in WITHOUT_GRADIENT:
+            return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
+        if function.__name__ not in ops.__all__:
             raise TypeError(f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()")
-        return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
+        return getattr(ops, function.__name__)(*args, **options)
 
     # The graph
 

@@ -55,3 +55,15 @@ from .shape import (
     transpose,
     unstack,
 )
+
+# fmt: off
+__all__ = [
+    "abs", "absolute", "add", "arange", "argmax", "astype", "broadcast_to", "clip", "concatenate", "copy", "divide",
+    "dot", "equal", "exp", "expand_dims", "expm1", "flip", "full", "full_like", "getitem", "greater", "greater_equal",
+    "less", "less_equal", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean", "min",
+    "minimum", "moveaxis", "multiply", "negative", "not_equal", "ones", "ones_like", "outer", "power", "rand",
+    "randn", "relu", "reshape", "setitem", "sigmoid", "sign", "softmax", "softplus", "split", "sqrt", "square",
+    "squeeze", "stack", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tanh", "to", "transpose",
+    "unstack", "where", "zeros", "zeros_like",
+]
+# fmt: on
