@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..errors import ShapeError
@@ -33,7 +34,7 @@ _concatenate = primitive(
 _stack = primitive("stack", lambda xp, *xs, axis: xp.stack(xs, axis), vjp=lambda g, i, axis: g[_along(axis, i)])
 _split = primitive(
     "split",
-    lambda xp, x, *, cuts, axis: tuple(xp.split(x, cuts, axis)),
+    lambda xp, x, *, bounds, axis: tuple([x[_along(axis, slice(*pair))] for pair in pairwise(bounds)]),
     vjp=[lambda g, axis: concatenate(g, axis)],
 )
 _unstack = primitive("unstack", lambda xp, x: tuple([x[i] for i in range(len(x))]), vjp=[lambda g: stack(g)])
@@ -113,12 +114,12 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 
 def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> Any:
     """`x` cut along `axis` into `sections` equal parts, or before each of the indices `sections`."""
+    length = x.shape[axis]
     if isinstance(sections, int):
-        size, rest = divmod(x.shape[axis], sections)
-        if rest:
+        if sections < 1 or length % sections:
             raise ShapeError(f"split: axis {axis} of shape {x.shape} cannot be cut into {sections} equal parts")
-        sections = [size * i for i in range(1, sections)]
-    return _split(x, cuts=list(sections), axis=axis)
+        sections = [length // sections * i for i in range(1, sections)]
+    return _split(x, bounds=[0, *sections, length], axis=axis)
 
 
 def unstack(x: Any) -> Any:
