@@ -32,13 +32,13 @@ class Options:
     text: str | None = None  # a UTF-8 file; None is the source of Python's standard library
     out: str = "minigrad-demo"
     cell: str = "lstm"
-    hidden: int = 128
-    embedding: int = 48
+    hidden: int = 192
+    embedding: int = 64
     layers: int = 1
     batch: int = 32
     length: int = 64
     lr: float = 5e-3
-    steps: int = 1500
+    steps: int = 900
     seed: int = 0
 
 
