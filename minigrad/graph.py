@@ -246,9 +246,8 @@ def walk(
     finally:
         MODE.reset(token)
     results.update(grads)  # only leaves are left
-    if not recorded:  # no two results share a buffer, and none is a read-only view
-        results = {key: g if key in owned else g.copy() for key, g in results.items()}
-    return results
+    # No two results share a buffer, and none is a read-only view.
+    return {key: g if key in owned else g.twin() if recorded else g.copy() for key, g in results.items()}
 
 
 def backward(output: Tensor, grad: Any, retain_graph: bool, create_graph: bool) -> None:

@@ -125,6 +125,12 @@ class Tensor:
         cut.view_of = self if self.view_of is None else self.view_of
         return cut
 
+    def twin(self) -> Tensor:
+        """A copy in memory of its own that stands at the same place in the graph."""
+        twin = Tensor(self.data.copy(), self.requires_grad, self.name)
+        twin.node = self.node
+        return twin
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.numpy(), dtype=dtype, copy=copy) if dtype is not None or copy else self.numpy()
 

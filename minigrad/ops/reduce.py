@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from ..primitive import primitive
 from .pointwise import exp, where
 from .shape import broadcast_to
@@ -43,7 +45,7 @@ _argmax = primitive("argmax", lambda xp, x, *, axis: x.argmax(axis=axis))
 def _lse(xp: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
     top = x.max(axis=axis, keepdims=True)
     top = xp.where(xp.isfinite(top), top, 0)  # a row of -inf sums to -inf, not to NaN
-    with xp.errstate(divide="ignore"):
+    with np.errstate(divide="ignore"):
         total = xp.log(xp.exp(x - top).sum(axis=axis, keepdims=True)) + top
     return total if keepdims else total.squeeze(axis)
 
