@@ -17,7 +17,7 @@ from .backend import Array, backend_of
 from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, ShapeError
 
 if TYPE_CHECKING:
-    from .primitive import Op
+    from .primitive import Op, Plan
     from .tensor import Tensor
 
 # One clock for all: it orders nodes, and tells whether an array was overwritten after a node used it.
@@ -42,12 +42,12 @@ class Node:
         "grad",
         "index",
         "name",
-        "needs",
         "of",
         "op",
         "options",
         "out",
         "parents",
+        "plan",
         "saved",
         "scope",
         "shape",
@@ -55,10 +55,10 @@ class Node:
 
     requires_grad = True
 
-    def __init__(self, op, parents, needs, saved, options, out, shape, dtype, mode):
+    def __init__(self, op, parents, plan, saved, options, out, shape, dtype, mode):
         self.op: Op = op
         self.parents: list[Parent] = parents
-        self.needs: int = needs  # bit i is set where argument i needs a gradient
+        self.plan: Plan = plan  # which arguments need a gradient, and the rules that give it
         self.saved: list[Any] | None = saved  # None once the graph is freed
         self.options: dict[str, Any] = options
         self.out: Array | None = out  # where a rule names it, or where it is small
@@ -214,9 +214,6 @@ def walk(
                 results[node] = g
             if op.name == "item":  # one of several results: its gradient takes its place among those of its parent
                 grads.setdefault(node.parents[0], {})[node.options["index"]] = g
-                needs = 0
-            else:
-                needs = node.needs
             if g.__class__ is dict:
                 g = _fill_dropped(g, node, recorded)
             elif g.size <= SMALL:
@@ -224,10 +221,10 @@ def walk(
             if recorded:
                 MODE.set(Mode(True, node.scope, node))
             parents: Any = node.parents
-            for i, parent in enumerate(parents):
-                if not needs >> i & 1 or (useful is not None and parent not in useful):
+            for i, rule in node.plan.rules:
+                parent = parents[i]
+                if useful is not None and parent not in useful:
                     continue
-                rule = op.rules[0 if op.variadic else i]
                 values = saved_values(node, rule.picks) if rule.picks else ()
                 message = (
                     rule.function(g, *values, **rule.options(node, i)) if rule.names else rule.function(g, *values)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
 from .errors import BackendMismatchError, ShapeError
@@ -52,6 +52,14 @@ class Rule:
         return found
 
 
+class Plan(NamedTuple):
+    """What the backward walk will ask of a node, known from which of its arguments need a gradient."""
+
+    rules: tuple[tuple[int, Rule], ...]  # (argument, its rule)
+    dropped: tuple[int, ...]  # arguments that none of these rules names: not saved
+    keeps_out: bool  # one of them names the result
+
+
 class Op:
     """The record of one operation, to which every node that ran it points."""
 
@@ -75,7 +83,7 @@ class Op:
                 )
             self.rules = [rule and Rule(rule, self) for rule in vjp]
             self.differentiable = sum(1 << i for i, rule in enumerate(self.rules) if rule)
-        self.unsaved: dict[int, tuple[tuple[int, ...], bool]] = {}
+        self.plans: dict[int, Plan] = {0: Plan((), (), False)}
 
     def bind(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arrays by position and options by name, however the caller gave them; TypeError for too few or too many."""
@@ -88,11 +96,13 @@ class Op:
             )
         return tuple(given.pop(name) for name in self.arrays), given
 
-    def find_unsaved(self, needs: int) -> tuple[tuple[int, ...], bool]:
-        """The arguments that no rule among the bits `needs` names, and whether one of them names the result."""
-        picks = {pick for i, rule in enumerate(self.rules) if rule and needs >> i & 1 for pick in rule.picks}
-        self.unsaved[needs] = tuple(i for i in range(len(self.rules)) if i not in picks), -1 in picks
-        return self.unsaved[needs]
+    def plan(self, needs: int) -> Plan:
+        """The plan for the arguments that the bits `needs` name; made once, then looked up in `plans`."""
+        rules = [self.rules[0]] * needs.bit_length() if self.variadic else self.rules
+        asked = tuple((i, rule) for i, rule in enumerate(rules) if needs >> i & 1)
+        picks = {pick for _, rule in asked for pick in rule.picks}
+        self.plans[needs] = Plan(asked, tuple(i for i in range(len(self.arrays)) if i not in picks), -1 in picks)
+        return self.plans[needs]
 
 
 def primitive(
@@ -159,15 +169,12 @@ def primitive(
             out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
         result = Tensor(out)
         if needs and mode.recording:
-            saved: list[Any] = []
-            keeps_out = False
-            if not op.variadic:
-                saved += args
-                unsaved, keeps_out = op.unsaved.get(needs) or op.find_unsaved(needs)
-                for i in unsaved:
-                    saved[i] = None
-            kept = out if keeps_out or out.size <= SMALL else None
-            result.node = Node(op, parents, needs, saved, options, kept, out.shape, out.dtype, mode)
+            plan = op.plans.get(needs) or op.plan(needs)
+            saved = [] if op.variadic else list(args)
+            for i in plan.dropped:
+                saved[i] = None
+            kept = out if plan.keeps_out or out.size <= SMALL else None
+            result.node = Node(op, parents, plan, saved, options, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
         if view and out.base is not None:
             result.view_of = args[0] if args[0].view_of is None else args[0].view_of
@@ -188,10 +195,10 @@ def _several(
     results = tuple([Tensor(out) for out in outs])
     if needs:
         shapes: Any = tuple([out.shape for out in outs])
-        whole = Node(op, parents, needs, list(args), options, None, shapes, outs[0].dtype, mode)
+        whole = Node(op, parents, op.plan(needs), list(args), options, None, shapes, outs[0].dtype, mode)
         for i, (result, out) in enumerate(zip(results, outs, strict=True)):
             kept = out if out.size <= SMALL else None
-            result.node = Node(ITEM, [whole], 1, [], {"index": i}, kept, out.shape, out.dtype, mode)
+            result.node = Node(ITEM, [whole], ITEM.plans[0], [], {"index": i}, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
     for result in results:
         result.view_of = args[0] if args[0].view_of is None else args[0].view_of

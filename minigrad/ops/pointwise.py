@@ -22,8 +22,7 @@ sqrt = primitive("sqrt", lambda xp, x: xp.sqrt(x), vjp=[lambda g, out: g / (2 * 
 square = primitive("square", lambda xp, x: x * x, vjp=[lambda g, x: g * (2 * x)])
 tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)])
 
-# The logistic function as tanh: no overflow, and NumPy's tanh is vectorised.
-sigmoid = primitive("sigmoid", lambda xp, x: xp.tanh(x * 0.5) * 0.5 + 0.5, vjp=[lambda g, out: g * (out * (1 - out))])
+sigmoid = primitive("sigmoid", lambda xp, x: _logistic(xp, x), vjp=[lambda g, out: g * (out * (1 - out))])
 softplus = primitive("softplus", lambda xp, x: xp.logaddexp(x, 0), vjp=[lambda g, x: g * sigmoid(x)])
 
 # Kinks and ties as PyTorch has them: relu'(0) = abs'(0) = 0, a tie of maximum or minimum gives each side half,
@@ -82,6 +81,13 @@ _to: Callable[..., Any] = primitive(
     lambda xp, x, *, source, target: get_backend(target).asarray(get_backend(source).to_numpy(x)),
     vjp=[lambda g, source, target: _to(g, source=target, target=source)],
 )
+
+
+def _logistic(xp: Any, x: Any) -> Any:
+    y = xp.tanh(x * 0.5)  # no overflow, and NumPy's tanh is vectorised
+    y *= 0.5
+    y += 0.5
+    return y
 
 
 def _share(g: Any, wins: Any, ties: Any) -> Any:
