@@ -1,0 +1,80 @@
+"""Drawings of recorded graphs, unrolled recurrent ones above all. `picture` is what is drawn; printers write it."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..tensor import Tensor
+from .build import DrawingError, picture_of
+from .picture import Box, Edge, Group, Picture
+
+
+class Drawing:
+    """What `draw` returns: `picture` (plain data), and its printers. A notebook shows it as SVG."""
+
+    def __init__(self, picture: Picture):
+        self.picture = picture
+
+    def svg(self) -> str:
+        """The drawing as SVG text, made without any other program."""
+        from .svg import svg
+
+        return svg(self.picture)
+
+    def dot(self) -> str:
+        """The drawing as DOT text for Graphviz."""
+        from .dot import dot
+
+        return dot(self.picture)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to `path`, as SVG or DOT by the suffix; the file is there whole or not at all.
+
+        Raises DrawingError for any other suffix.
+        """
+        path = pathlib.Path(path)
+        printers = {".svg": self.svg, ".dot": self.dot}
+        if path.suffix not in printers:
+            raise DrawingError(f"a drawing is saved as .svg or .dot, not as {path.suffix or 'a file without suffix'!r}")
+        text = printers[path.suffix]()
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
+            try:
+                file.write(text)
+                file.close()
+                os.chmod(file.name, 0o644)
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+
+    def _repr_svg_(self) -> str:
+        return self.svg()
+
+
+def draw(
+    x: Tensor | Sequence[Tensor],
+    level: str = "op",
+    backward: bool = False,
+    values: bool = False,
+    grads: Mapping[Tensor, Any] | None = None,
+    shapes: bool = False,
+    title: str | None = None,
+    max_steps: int = 50,
+) -> Drawing:
+    """Draw the graph behind `x`, a Tensor or several.
+
+    Nodes tagged as time steps (`mg.scope("t=3")`) stand side by side, one panel a step; beyond `max_steps` the middle
+    ones are folded into one. `values` writes the numbers of small arrays, `backward` those and the gradients that the
+    last backward walk brought ("not computed" before one), `shapes` the shapes. `grads` gives gradients to be shown
+    for Tensors in place of their own. Raises DrawingError for a level other than "op" and for a graph too large.
+    """
+    if level != "op":
+        raise DrawingError(f'the level of a drawing is "op", not {level!r}')
+    outputs = [x] if isinstance(x, Tensor) else list(x)
+    if not outputs or not all(isinstance(output, Tensor) for output in outputs):
+        raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")
+    return Drawing(picture_of(outputs, values, backward, grads, shapes, title, max_steps))

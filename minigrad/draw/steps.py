@@ -1,0 +1,130 @@
+"""Which time step a vertex belongs to, and which part of the step it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from .collect import STEP, Vertex
+
+TOWER = 8  # a running sum over more steps than this is drawn inside the steps, not as a tower above them
+STAGES = 6  # a graph that leaves the time steps and comes back more often than this is drawn without them
+
+
+def place(vertices: list[Vertex]) -> list[int]:
+    """Set `step`, `stage`, `slot` and `start` of all vertices; return the steps in order, [] for a graph without."""
+    if not any(vertex.step is not None for vertex in vertices):
+        return []
+    rank = {step: i for i, step in enumerate(sorted({v.step for v in vertices if v.step is not None}))}
+    _adopt_running(vertices, rank)
+    if _set_stages(vertices) > STAGES:
+        for vertex in vertices:
+            vertex.step, vertex.stage = None, 0
+        return []
+    _set_slots(vertices)
+    _find_starts(vertices)
+    _adopt_inputs(vertices)
+    return sorted({v.step for v in vertices if v.step is not None})
+
+
+def _after_steps(vertices: list[Vertex]) -> set[Vertex]:
+    after: set[Vertex] = set()
+    for vertex in vertices:
+        if any(parent.step is not None or parent in after for parent, _, _ in vertex.inputs):
+            after.add(vertex)
+    return after
+
+
+def _adopt_running(vertices: list[Vertex], rank: dict[int, int]) -> None:
+    """Untagged vertices that run along with the steps become part of them.
+
+    Those are: one that stands between a step and later ones (`h * mask` outside the scope), and each link of a long
+    running sum.
+    """
+    after = _after_steps(vertices)
+    before: set[Vertex] = set()  # what steps depend on
+    for vertex in reversed(vertices):
+        if any(user.step is not None or user in before for user, _ in vertex.outputs):
+            before.add(vertex)
+    links: dict[Vertex, tuple[int, int]] = {}  # its step, and how many steps the running sum behind it has seen
+    for vertex in vertices:
+        if vertex.step is not None or vertex not in after:
+            continue
+        came: list[tuple[int, int] | None] = [
+            links.get(parent) if parent.step is None else (parent.step, 0)
+            for parent, _, _ in vertex.inputs
+            if parent in after or parent.step is not None
+        ]
+        found = [pair for pair in came if pair is not None]
+        if len(found) == len(came) <= 2:
+            steps = [rank[step] for step, _ in found]
+            if max(steps) - min(steps) <= 1:
+                seen = max(count + (rank[step] < max(steps)) for step, count in found)
+                links[vertex] = (max(step for step, _ in found), seen)
+    longest = {vertex: seen for vertex, (_, seen) in links.items()}
+    for vertex in reversed(vertices):
+        if vertex in links:
+            longest[vertex] = max([longest[vertex], *(longest[user] for user, _ in vertex.outputs if user in links)])
+    for vertex, (step, _) in links.items():
+        parents = {parent.step for parent, _, _ in vertex.inputs if parent in after or parent.step is not None}
+        if longest[vertex] > TOWER or (vertex in before and parents == {step}):
+            vertex.step = step
+
+
+def _set_stages(vertices: list[Vertex]) -> int:
+    """Set which row of steps, or which zone outside them, a vertex belongs to; return the largest.
+
+    Zone k lies below the steps of stage k, and holds what those need and what the steps of stage k - 1 led to.
+    """
+    after = _after_steps(vertices)
+    for vertex in vertices:
+        for parent, _, _ in vertex.inputs:
+            leaves = vertex.step is None and parent.step is not None
+            vertex.stage = max(vertex.stage, parent.stage + leaves)
+    for vertex in reversed(vertices):  # what depends on no step stands where it is first used
+        if vertex.step is None and vertex not in after and vertex.outputs:
+            vertex.stage = min(user.stage for user, _ in vertex.outputs)
+    return max(vertex.stage for vertex in vertices)
+
+
+def _set_slots(vertices: list[Vertex]) -> None:
+    """Number the parts of a step: the n-th operation of one name and scope is the same part in every step."""
+    slots: dict[Any, int] = {}
+    seen: Counter[Any] = Counter()
+    for vertex in vertices:
+        if vertex.step is not None:
+            scope = tuple(tag for tag in vertex.source.scope if not STEP.fullmatch(tag))  # type: ignore[union-attr]
+            kind = (vertex.stage, vertex.op, scope)
+            key = (*kind, seen[vertex.step, kind])
+            seen[vertex.step, kind] += 1
+            vertex.slot = slots.setdefault(key, len(slots))
+
+
+def _find_starts(vertices: list[Vertex]) -> None:
+    """A leaf outside the steps that stands where other steps get what an earlier (or later) step computed."""
+    carried = {
+        (vertex.slot, argument)
+        for vertex in vertices
+        for parent, argument, _ in vertex.inputs
+        if None not in (vertex.step, parent.step) and parent.step != vertex.step
+    }
+    for vertex in vertices:
+        if vertex.is_leaf and vertex.outputs:
+            one_step = len({user.step for user, _ in vertex.outputs}) == 1
+            vertex.start = one_step and any((user.slot, argument) in carried for user, argument in vertex.outputs)
+
+
+def _adopt_inputs(vertices: list[Vertex]) -> None:
+    """A leaf that one step alone uses is an input of that step, unless it is a weight of a single step's graph."""
+    several = len({vertex.step for vertex in vertices if vertex.step is not None}) > 1
+    count = max((vertex.slot for vertex in vertices if vertex.slot is not None), default=-1) + 1
+    slots: dict[Any, int] = {}
+    for vertex in vertices:
+        users = {user.step for user, _ in vertex.outputs}
+        item = vertex.op == "item"
+        if vertex.start or len(users) != 1 or None in users or (vertex.step is not None and not item):
+            continue
+        if item or (vertex.is_leaf and (several or not vertex.source.requires_grad)):
+            user, argument = vertex.outputs[0]
+            vertex.step, vertex.stage = user.step, user.stage
+            vertex.slot = slots.setdefault((user.slot, argument, vertex.is_leaf), count + len(slots))

@@ -1,0 +1,97 @@
+"""How operations, names and numbers are written in a drawing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend import backend_of
+
+SYMBOLS = {
+    "add": "+",
+    "subtract": "−",
+    "multiply": "×",
+    "divide": "÷",
+    "negative": "neg",
+    "matmul": "@",
+    "sigmoid": "σ",
+    "relu": "ReLU",
+    "sqrt": "√",
+    "square": "x²",
+    "sum": "Σ",
+    "concatenate": "concat",
+    "transpose": "ᵀ transpose",
+    "log_softmax": "log softmax",
+    "equal": "=",
+    "not_equal": "≠",
+    "less": "<",
+    "less_equal": "≤",
+    "greater": ">",
+    "greater_equal": "≥",
+}
+
+COLUMNS, ROWS = 4, 3  # of numbers that are written out; larger arrays are abbreviated
+
+
+def symbol(op: str, options: dict[str, Any]) -> str:
+    """The sign of an operation, as a blackboard has it."""
+    if op == "item":
+        return f"[{options['index']}]"
+    if op == "getitem":
+        return f"[{_index(options['index'])}]"
+    if op == "power" and "exponent" in options:
+        return "x²" if options["exponent"] == 2 else f"x^{number(options['exponent'])}"
+    return SYMBOLS.get(op, op)
+
+
+def _index(index: Any) -> str:
+    if isinstance(index, tuple):
+        return ", ".join(_index(part) for part in index)
+    if isinstance(index, slice):
+        ends = ["" if end is None else str(end) for end in (index.start, index.stop)]
+        return ":".join(ends if index.step is None else [*ends, str(index.step)])
+    if index is Ellipsis:
+        return "…"
+    return str(index) if isinstance(index, (int, np.integer)) else "array"
+
+
+def number(value: Any) -> str:
+    """`value` to three significant digits, with a real minus sign."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        text = str(value)
+    elif isinstance(value, (complex, np.complexfloating)):
+        text = f"{value:.3g}"
+    else:
+        value = float(value)
+        text = f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"
+    if "e" in text:
+        digits, exponent = text.split("e")
+        text = f"{digits}e{int(exponent)}"
+    return text.replace("-", "−").replace("inf", "∞")
+
+
+def shape(dimensions: tuple[int, ...]) -> str:
+    return "scalar" if dimensions == () else "×".join(map(str, dimensions))
+
+
+def numbers(array: Any) -> tuple[str, ...]:
+    """The lines in which an array is written: whole if it is small, its first and last numbers if not."""
+    backend = backend_of(array)
+    host = np.asarray(array if backend is None else backend.to_numpy(array))
+    full = host.shape
+    while host.ndim > 1 and host.shape[0] == 1:
+        host = host[0]
+    if host.ndim == 0:
+        return (number(host[()]),)
+    if host.size == 0:
+        return (f"[] {shape(full)}",)
+    if host.ndim == 1 and host.size <= COLUMNS:
+        return (f"[{' '.join(map(number, host))}]",)
+    if host.ndim == 2 and len(host) <= ROWS and host.shape[1] <= COLUMNS:
+        cells = [[number(value) for value in row] for row in host]
+        widths = [max(map(len, column)) for column in zip(*cells)]
+        return tuple(f"[{' '.join(cell.rjust(n) for cell, n in zip(row, widths))}]" for row in cells)
+    return (f"[{number(host.reshape(-1)[0])} … {number(host.reshape(-1)[-1])}] {shape(full)}",)
