@@ -15,9 +15,9 @@ from .path import Path
 
 TRACK = 11.0  # between neighbouring tracks or lanes
 MARGIN = 12.0
-CHANNEL = 32.0
+CHANNEL = 27.0
 HEAD = 8.0  # a line arrives straight, for the length of its arrow head
-HEADER = 30.0
+HEADER = 28.0
 PORT = 22.0  # between the ends of lines at one box, at most
 
 Target = tuple[Hashable, int]  # a box, and which of its arguments
@@ -213,10 +213,12 @@ class Block:
         self.ends: dict[tuple[Hashable, Hashable, int], float] = {}
         self.starts: dict[Hashable, float] = {}
         for box, found in ends.items():
-            for x, (_, argument, key) in zip(self._ports(box, len(found)), sorted(found, key=lambda end: end[:2])):
+            found.sort(key=lambda end: end[:2])
+            for x, (_, argument, key) in zip(self._ports(box, [end[0] for end in found]), found):
                 self.ends[key, box, argument] = x
         for box, begun in starts.items():
-            for x, (_, key) in zip(self._ports(box, len(begun)), sorted(begun, key=lambda start: start[0])):
+            begun.sort(key=lambda start: start[0])
+            for x, (_, key) in zip(self._ports(box, [start[0] for start in begun]), begun):
                 self.starts[key] = x
 
     def _comes_from(self, key: Hashable, target: Hashable) -> float:
@@ -227,9 +229,16 @@ class Block:
             return self.x[line.source]
         return -1e9 if line.side == "left" else 1e9
 
-    def _ports(self, box: Hashable, count: int) -> list[float]:
-        step = min(self.sizes[box][0] / (count + 1), max(PORT, self.sizes[box][0] / 5))
-        return [self.x[box] + (i - (count - 1) / 2) * step for i in range(count)]
+    def _ports(self, box: Hashable, others: list[float]) -> list[float]:
+        """Evenly apart; a line from straight below goes in straight, if the others still have room beside it."""
+        middle, width = self.x[box], self.sizes[box][0]
+        count = len(others)
+        step = min(width / (count + 1), max(PORT, width / 5))
+        first = -(count - 1) / 2
+        straight = [-i for i, x in enumerate(others) if abs(x - middle) < 1.0]
+        if straight and max(-straight[0], count - 1 + straight[0]) * step < width / 2 - 8.0:
+            first = straight[0]
+        return [middle + (first + i) * step for i in range(count)]
 
     # Courses of lines, in the coordinates of the block
 

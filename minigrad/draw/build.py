@@ -43,7 +43,7 @@ def picture_of(
         )
     given = {tensor.node or tensor: tensor for tensor in outputs}
     told = {tensor.node or tensor: grad for tensor, grad in (grads or {}).items()}
-    unnamed = Counter((v.step, v.stage) for v in vertices if v.step is not None and v.is_leaf and not _name(v))
+    inputs = Counter((v.step, v.stage) for v in vertices if v.step is not None and v.is_leaf)
     ids: dict[Vertex, str] = {}
     boxes: list[Box] = []
     folds: dict[int, str] = {}
@@ -60,7 +60,7 @@ def picture_of(
         source = vertex.source
         name = _name(vertex)
         if vertex.is_leaf and vertex.step is not None and not name:
-            name = f"x_{vertex.step}" if unnamed[vertex.step, vertex.stage] == 1 else None
+            name = f"x_{vertex.step}" if inputs[vertex.step, vertex.stage] == 1 else None
         tensor = given.get(source)
         kind = _kind(vertex, tensor is not None)
         boxes.append(

@@ -24,7 +24,7 @@ class Text:
 
     @property
     def height(self) -> float:
-        return self.size * (1.35 if self.style == "label" else 1.28)
+        return self.size * (1.28 if self.style == "label" else 1.22)
 
     @property
     def width(self) -> float:
@@ -54,4 +54,4 @@ def size(box: Box) -> tuple[float, float]:
         width += PAD  # round ends
     if box.shape and isinstance(box.shape[0], tuple):
         width = max(width, 26.0 * len(box.shape))  # room for the numbers of its results
-    return max(width, 40.0), sum(line.height for line in lines) + 9.0
+    return max(width, 40.0), sum(line.height for line in lines) + 8.0

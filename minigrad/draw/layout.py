@@ -179,7 +179,7 @@ class _Builder:
             path.line(path.end[0], self.lane[signal])
             if any(self._is_above(edge, stage) and not self._taps(edge, stage) for edge in self.uses[signal]):
                 outer += 1
-                x = self.right + TRACK * (outer + 1)
+                x = self.right + 16.0 * (outer + 1)
                 risers[signal] = Path(path.start, list(path.pieces)).line(x, self.lane[signal])
         self.y = top
         block = template.block

@@ -97,7 +97,7 @@ class Rows:
             return 8.0 if self.thin[other] else 0.1
         if self.thin[other]:
             return 0.3
-        return 1.0 if self.down[other] and self.down[cell] else 0.4  # the way up matters more than a leaf beside it
+        return 1.0 if self.down[other] or not self.down[cell] else 0.05  # a leaf comes to its use, not the other way
 
     def _straighten(self, x: list[float], offsets: list[list[float]]) -> None:
         """Put what runs straight up, one thing above the other, at one x wherever its neighbours leave room."""
@@ -135,23 +135,13 @@ class Rows:
             most[row[i - 1]] += by
 
     def _straight_on(self, cell: int) -> int | None:
-        """What the cell leads to, if that is the one thing it leads to, and what is led to comes from nothing else."""
-        thin = [c for c in self.up[cell] if self.thin[c]] if self.thin[cell] else self.up[cell]
-        if len(thin) != 1 or (not self.thin[cell] and len(self.down[thin[0]]) != 1):
-            return None
-        return thin[0]
-
-    def _offsets(self, row: list[int]) -> list[float]:
-        """How far each cell of a row is from the first at least."""
-        steps: list[float] = []
-        for i, cell in enumerate(row):
-            if not i:
-                steps.append(0.0)
-            else:
-                before = row[i - 1]
-                gap = 14.0 if self.thin[cell] or self.thin[before] else 18.0
-                steps.append(steps[-1] + (self.width[before] + self.width[cell]) / 2 + gap)
-        return steps
+        """The one thing that the cell leads to, if the cell is the main thing that it comes from."""
+        thin = self.thin[cell]
+        users = [c for c in self.up[cell] if self.thin[c] == thin]
+        if len(users) != 1 or thin:
+            return users[0] if len(users) == 1 else None
+        made = [c for c in self.down[users[0]] if not self.thin[c]]
+        return users[0] if made == [cell] or [c for c in made if self.down[c]] == [cell] else None
 
 
 def _inversions(values: list[int], size: int) -> int:

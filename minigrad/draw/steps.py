@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import SequenceMatcher
 from typing import Any
 
 from .collect import STEP, Vertex
@@ -17,11 +18,11 @@ def place(vertices: list[Vertex]) -> list[int]:
         return []
     rank = {step: i for i, step in enumerate(sorted({v.step for v in vertices if v.step is not None}))}
     _adopt_running(vertices, rank)
+    _set_slots(vertices)
     if _set_stages(vertices) > STAGES:
         for vertex in vertices:
-            vertex.step, vertex.stage = None, 0
+            vertex.step, vertex.slot, vertex.stage = None, None, 0
         return []
-    _set_slots(vertices)
     _find_starts(vertices)
     _adopt_inputs(vertices)
     return sorted({v.step for v in vertices if v.step is not None})
@@ -74,13 +75,23 @@ def _adopt_running(vertices: list[Vertex], rank: dict[int, int]) -> None:
 def _set_stages(vertices: list[Vertex]) -> int:
     """Set which row of steps, or which zone outside them, a vertex belongs to; return the largest.
 
-    Zone k lies below the steps of stage k, and holds what those need and what the steps of stage k - 1 led to.
+    Zone k lies below the steps of stage k, and holds what those need and what the steps of stage k - 1 led to. The
+    same part of all steps is of one stage, also where the first step has less behind it than the others.
     """
     after = _after_steps(vertices)
-    for vertex in vertices:
-        for parent, _, _ in vertex.inputs:
-            leaves = vertex.step is None and parent.step is not None
-            vertex.stage = max(vertex.stage, parent.stage + leaves)
+    of_slot: dict[int | None, int] = {}
+    for _ in range(STAGES + 2):
+        before = dict(of_slot)
+        for vertex in vertices:
+            if vertex.step is not None:
+                vertex.stage = max(vertex.stage, of_slot.get(vertex.slot, 0))
+            for parent, _, _ in vertex.inputs:
+                leaves = vertex.step is None and parent.step is not None
+                vertex.stage = max(vertex.stage, parent.stage + leaves)
+            if vertex.step is not None:
+                of_slot[vertex.slot] = max(of_slot.get(vertex.slot, 0), vertex.stage)
+        if of_slot == before:
+            break
     for vertex in reversed(vertices):  # what depends on no step stands where it is first used
         if vertex.step is None and vertex not in after and vertex.outputs:
             vertex.stage = min(user.stage for user, _ in vertex.outputs)
@@ -88,16 +99,35 @@ def _set_stages(vertices: list[Vertex]) -> int:
 
 
 def _set_slots(vertices: list[Vertex]) -> None:
-    """Number the parts of a step: the n-th operation of one name and scope is the same part in every step."""
-    slots: dict[Any, int] = {}
-    seen: Counter[Any] = Counter()
+    """Number the parts of a step, so that the same part has the same number in every step.
+
+    The step with the most operations has them all; the others' are matched with its own in the order of creation.
+    """
+    steps: dict[int, list[Vertex]] = {}
     for vertex in vertices:
         if vertex.step is not None:
-            scope = tuple(tag for tag in vertex.source.scope if not STEP.fullmatch(tag))  # type: ignore[union-attr]
-            kind = (vertex.stage, vertex.op, scope)
-            key = (*kind, seen[vertex.step, kind])
-            seen[vertex.step, kind] += 1
-            vertex.slot = slots.setdefault(key, len(slots))
+            steps.setdefault(vertex.step, []).append(vertex)
+    kinds = {step: [_kind(vertex) for vertex in members] for step, members in steps.items()}
+    full = max(kinds.values(), key=len)
+    extra: dict[Any, int] = {}
+    for step, members in steps.items():
+        if kinds[step] == full:
+            pairs = [(i, i) for i in range(len(full))]
+        else:
+            blocks = SequenceMatcher(None, kinds[step], full, autojunk=False).get_matching_blocks()
+            pairs = [(a + i, b + i) for a, b, size in blocks for i in range(size)]
+        for i, slot in pairs:
+            members[i].slot = slot
+        seen: Counter[Any] = Counter()
+        for vertex, kind in zip(members, kinds[step]):
+            if vertex.slot is None:
+                vertex.slot = extra.setdefault((kind, seen[kind]), len(full) + len(extra))
+                seen[kind] += 1
+
+
+def _kind(vertex: Vertex) -> Any:
+    scope = vertex.source.scope  # type: ignore[union-attr]
+    return vertex.op, tuple([tag for tag in scope if not STEP.fullmatch(tag)])
 
 
 def _find_starts(vertices: list[Vertex]) -> None:

@@ -101,20 +101,22 @@ def _look(edge: Edge, colours: dict[str, str]) -> tuple[str, float]:
 
 
 def _edges(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[str]:
+    """The edges; those that carry one value to several places are one element, so that where they run together they
+    look like one line."""
+    bundles: dict[tuple[int, str, str], list[Edge]] = {}
+    for edge in layout.routes:
+        order = ("shared", "input", "data", "state").index(edge.kind)
+        bundles.setdefault((order, edge.source, edge.label), []).append(edge)
     out = []
-    for edge in sorted(layout.routes, key=lambda edge: ("shared", "input", "data", "state").index(edge.kind)):
-        colour, width = _look(edge, colours)
-        path = layout.routes[edge]
-        out.append(
-            f'<path d="{_course(path)}" fill="none" stroke="{colour}" stroke-width="{width}" '
-            f'data-edge="{edge.source} {edge.target}"/>'
-        )
-        out.append(_arrow(path, colour))
-        if edge.label:
-            x, y = path.start
-            out.append(
-                f'<text x="{_n(x + 3)}" y="{_n(y - 5)}" font-size="11" fill="{QUIET}">{_safe(edge.label)}</text>'
-            )
+    for (_, source, label), edges in sorted(bundles.items(), key=lambda item: item[0][0]):
+        colour, width = _look(edges[0], colours)
+        course = "".join(_course(layout.routes[edge]) for edge in edges)
+        heads = "".join(_head(layout.routes[edge]) for edge in edges)
+        out.append(f'<g data-from="{source}"><path d="{course}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
+        out.append(f'<path d="{heads}" fill="{colour}"/></g>')
+        if label:
+            x, y = layout.routes[edges[0]].start
+            out.append(f'<text x="{_n(x + 3)}" y="{_n(y - 5)}" font-size="11" fill="{QUIET}">{_safe(label)}</text>')
     for x, y, edge in layout.taps:
         out.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.6" fill="{colours.get(edge.source, INK)}"/>')
     return out
@@ -127,8 +129,8 @@ def _course(path: Path) -> str:
     return "".join(out)
 
 
-def _arrow(path: Path, colour: str) -> str:
-    """The head at its end; drawn out, as markers are lost in some viewers."""
+def _head(path: Path) -> str:
+    """The arrow head at its end; drawn out, as markers are lost in some viewers."""
     *_, before, (x, y) = path.sample(2)
     if abs(x - before[0]) > abs(y - before[1]):
         side = -1 if x > before[0] else 1
@@ -136,7 +138,7 @@ def _arrow(path: Path, colour: str) -> str:
     else:
         side = 1 if y < before[1] else -1
         points = [(x, y), (x - 3.6, y + 7 * side), (x + 3.6, y + 7 * side)]
-    return f'<path d="M{" ".join(f"{_n(a)} {_n(b)}" for a, b in points)}Z" fill="{colour}"/>'
+    return f"M{' '.join(f'{_n(a)} {_n(b)}' for a, b in points)}Z"
 
 
 def _boxes(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[str]:
@@ -192,15 +194,15 @@ def _legend(picture: Picture) -> tuple[str, float]:
             radius = 7.0 if style in ("input", "state") else 1.5 if style == "parameter" else 4.0
             out.append(_rectangle(Rect(x, -11.0, 22.0, 14.0), radius, fill, stroke, width))
             out.append(f'<text x="{_n(x + 28)}" y="0">{name}</text>')
-            x += 28 + 0.62 * 12.5 * len(name) + 18
+            x += 28 + 0.54 * 12.5 * len(name) + 18
     for kind, name in [("state", "from step to step"), ("shared", "shared by the steps")]:
         if any(edge.kind == kind for edge in picture.edges):
             colour, width = (STATE, 2.6) if kind == "state" else (SHARED[0], 1.5)
             out.append(f'<path d="M{_n(x)} -4h22" stroke="{colour}" stroke-width="{width}"/>')
             out.append(f'<text x="{_n(x + 28)}" y="0">{name}</text>')
-            x += 28 + 0.62 * 12.5 * len(name) + 18
+            x += 28 + 0.54 * 12.5 * len(name) + 18
     if any(box.gradient for box in picture.nodes):
         name = "∇ gradient of the result"
         out.append(f'<text x="{_n(x)}" y="0" fill="{GRADIENT}">{name}</text>')
-        x += 0.62 * 12.5 * len(name)
+        x += 0.54 * 12.5 * len(name)
     return "".join(out), x

@@ -84,8 +84,8 @@ def numbers(array: Any) -> tuple[str, ...]:
     full = host.shape
     while host.ndim > 1 and host.shape[0] == 1:
         host = host[0]
-    if host.ndim == 0:
-        return (number(host[()]),)
+    if host.size == 1:
+        return (number(host.reshape(-1)[0]),)
     if host.size == 0:
         return (f"[] {shape(full)}",)
     if host.ndim == 1 and host.size <= COLUMNS:
