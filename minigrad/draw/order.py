@@ -119,11 +119,22 @@ class Rows:
                 while len(chain) > 1:
                     low, high = max(least[c] for c in chain), min(most[c] for c in chain)
                     if low <= high + 1e-9:
-                        middle = sorted(x[c] for c in chain)[len(chain) // 2]
+                        middle = self._middle(chain, x)
                         for c in chain:
                             self._move(c, min(max(middle, low), high), x, least, most)
                         break
                     chain.pop()
+                if len(chain) == 1 and cell not in self.fixed and (near := self.up[cell] + self.down[cell]):
+                    pull = [self._pull(cell, n) for n in near]
+                    wanted = sum(x[n] * p for n, p in zip(near, pull)) / sum(pull)
+                    self._move(cell, min(max(wanted, least[cell]), most[cell]), x, least, most)
+
+    def _middle(self, chain: list[int], x: list[float]) -> float:
+        """Where a straight run wants to be: boxes where most of them are, a line at the boxes that it joins."""
+        if not self.thin[chain[0]]:
+            return sorted(x[c] for c in chain)[len(chain) // 2]
+        joined = [n for c in chain for n in self.up[c] + self.down[c] if not self.thin[n]]
+        return sum(x[n] for n in joined) / len(joined) if joined else x[chain[0]]
 
     def _move(self, cell: int, to: float, x: list[float], least: dict[int, float], most: dict[int, float]) -> None:
         row, i = self.at[cell]
@@ -137,11 +148,23 @@ class Rows:
     def _straight_on(self, cell: int) -> int | None:
         """The one thing that the cell leads to, if the cell is the main thing that it comes from."""
         thin = self.thin[cell]
-        users = [c for c in self.up[cell] if self.thin[c] == thin]
+        users = list({c for c in self.up[cell] if self.thin[c] == thin})
         if len(users) != 1 or thin:
             return users[0] if len(users) == 1 else None
-        made = [c for c in self.down[users[0]] if not self.thin[c]]
-        return users[0] if made == [cell] or [c for c in made if self.down[c]] == [cell] else None
+        made = {c for c in self.down[users[0]] if not self.thin[c]}
+        return users[0] if made == {cell} or {c for c in made if self.down[c]} == {cell} else None
+
+    def _offsets(self, row: list[int]) -> list[float]:
+        """How far each cell of a row is from the first at least."""
+        steps: list[float] = []
+        for i, cell in enumerate(row):
+            if not i:
+                steps.append(0.0)
+            else:
+                before = row[i - 1]
+                gap = 12.0 if self.thin[cell] or self.thin[before] else 14.0
+                steps.append(steps[-1] + (self.width[before] + self.width[cell]) / 2 + gap)
+        return steps
 
 
 def _inversions(values: list[int], size: int) -> int:
