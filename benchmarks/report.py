@@ -1,0 +1,160 @@
+"""From measured rounds to medians, ratios and tables; and the facts about the machine that go with them.
+
+`python -m benchmarks.report results/rnn.json` prints the table of an earlier run as Markdown.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from .load import QUIET
+
+Round = dict[str, list[dict[str, Any]]]  # contender -> its measurements
+Row = dict[str, Any]
+
+
+def summarise(contenders: list[str], rounds: list[Round]) -> list[Row]:
+    """Rounds -> one row for each thing measured: medians of the rounds' medians, and medians of the rounds' ratios.
+
+    A ratio is the first contender's figure over another's, within one round, where both met the same noise.
+    """
+    rows = []
+    for place, first in enumerate(rounds[0][contenders[0]]):
+        found = {name: [each[name][place] for each in rounds] for name in contenders}
+        medians = {name: [measurement["median"] for measurement in found[name]] for name in contenders}
+        ratios = {
+            name: [short(own / other) for own, other in zip(medians[contenders[0]], medians[name])]
+            for name in contenders[1:]
+        }
+        rows.append(
+            {
+                "what": first["what"],
+                "unit": first["unit"],
+                "medians": {name: statistics.median(values) for name, values in medians.items()},
+                "ratios": {
+                    name: {"median": statistics.median(values), "rounds": values} for name, values in ratios.items()
+                },
+                "rounds": {name: [_without_label(each) for each in found[name]] for name in contenders},
+            }
+        )
+    return rows
+
+
+def short(number: float) -> float:
+    """Five digits say all that a measurement can."""
+    return float(f"{number:.5g}")
+
+
+def _without_label(measurement: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in measurement.items() if key not in ("what", "unit")}
+
+
+def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The record of a run -> the headings and the cells of its table."""
+    first, *peers = record["contenders"]
+    sized = any(block["size"] for block in record["sizes"])
+    headings = ["T, B, I, H"] * sized + ["what", "unit", first, *peers, *(f"{first} / {peer}" for peer in peers)]
+    cells = []
+    for block in record["sizes"]:
+        for row in block["rows"]:
+            ratios = [_ratio(row["ratios"].get(peer)) for peer in peers]
+            values = [_number(row["medians"].get(name)) for name in (first, *peers)]
+            size = [", ".join(map(str, block["size"]))] * sized
+            cells.append([*size, row["what"], row["unit"], *values, *ratios])
+    return headings, cells
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(ratio: dict[str, Any] | None) -> str:
+    if ratio is None:
+        return "–"
+    return f"{ratio['median']:.2f} ({min(ratio['rounds']):.2f}–{max(ratio['rounds']):.2f})"
+
+
+def markdown(record: dict[str, Any]) -> Iterator[str]:
+    """The lines of the table in Markdown."""
+    headings, cells = table(record)
+    yield f"| {' | '.join(headings)} |"
+    yield f"|{' --- |' * len(headings)}"
+    yield from (f"| {' | '.join(row)} |" for row in cells)
+
+
+def show(record: dict[str, Any]) -> None:
+    """Print the table and the remarks on it; as Markdown where `rich` is not installed."""
+    remarks = [f"{name} left out: {reason}" for name, reason in record["left out"].items()]
+    if (others := busiest(record)) > QUIET:
+        remarks.append(f"disturbed: other work kept up to {others} cores busy")
+    title = f"{record['entry']}: {record['about']}"
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ModuleNotFoundError:
+        print("", title, "", *markdown(record), *remarks, sep="\n")
+        return
+    headings, cells = table(record)
+    drawn = Table(title=title, caption="\n".join(remarks) or None)
+    for heading in headings:
+        drawn.add_column(heading, justify="left" if heading in ("T, B, I, H", "what", "unit") else "right")
+    for row, after in zip(cells, [*cells[1:], [""]]):
+        drawn.add_row(*row, end_section=headings[0] != "what" and row[0] != after[0])
+    Console(width=None if sys.stdout.isatty() else 150).print(drawn)
+
+
+def busiest(record: dict[str, Any]) -> float:
+    """The most cores that were busy with other work during any of the processes."""
+    rows = (row for block in record["sizes"] for row in block["rows"])
+    return max((each["other work"] for row in rows for rounds in row["rounds"].values() for each in rounds), default=0)
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, system, Python."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor()
+
+
+def packages() -> dict[str, str]:
+    """What was measured: the commit if this is a checkout, and the versions that are installed."""
+    found = {}
+    for name in ("numpy", "numba", "torch", "cupy-cuda12x", "cupy-cuda13x"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    here = Path(__file__).parent
+    git = ["git", "-C", str(here), "describe", "--always", "--dirty"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        found["minigrad commit"] = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
+    return found
+
+
+if __name__ == "__main__":
+    for path in sys.argv[1:]:
+        print(*markdown(json.loads(Path(path).read_text(encoding="utf-8"))), "", sep="\n")

@@ -1,0 +1,1 @@
+"""What the entries run: one file each, with `probes(contender, library, size)`."""
