@@ -95,7 +95,7 @@ class Harness:
 
 
 def agreement(harness: Harness, entry: Entry, size: Size) -> dict[str, Any]:
-    """Compare what the contenders compute at one size. Ends the program if they do not agree."""
+    """Compare what each contender computes with the first one, at one size. Ends the program if they do not agree."""
     import numpy as np
 
     results = {}
@@ -110,12 +110,12 @@ def agreement(harness: Harness, entry: Entry, size: Size) -> dict[str, Any]:
             with np.load(path) as arrays:
                 results[contender] = dict(arrays)
     found = {}
-    reference, *others = results
-    for other in others:
-        name, by = check.worst(results[other], results[reference])
+    reference = next(iter(results), None)
+    for contender in results:
+        name, by = check.worst(results[contender], results[reference])
         if by > check.TOLERANCE:
-            sys.exit(f"{entry.name}: {other} and {reference} differ by {by:.1e} in {name}: nothing was measured")
-        found[other] = by
+            sys.exit(f"{entry.name}: {contender} and {reference} differ by {by:.1e} in {name}: nothing was measured")
+        found[contender] = report.short(by)
     return {"size": size, "tolerance": check.TOLERANCE, "largest relative difference": found}
 
 
@@ -144,7 +144,8 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
             print(f"\r{entry.name} {size or ''} round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
             turns.append(harness.turn(entry, size))
         running = [name for name in entry.contenders if name not in harness.left_out]
-        record["sizes"].append({"size": size, "rows": report.summarise(running, turns) if running else []})
+        complete = running[:1] == record["contenders"][:1]  # without the first there is nothing to compare
+        record["sizes"].append({"size": size, "rows": report.summarise(running, turns) if complete else []})
         record |= {"workers": harness.facts, "left out": harness.left_out}
         path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(file=sys.stderr)
