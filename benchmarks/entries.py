@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 Size = tuple[int, ...]
@@ -60,11 +61,11 @@ ENTRIES = {
 
 
 def parse_size(text: str) -> Size:
-    """`"64,32,128,256"` -> (64, 32, 128, 256). Raises ValueError for anything but four positive integers."""
-    size = tuple(int(part) for part in text.split(","))
-    if len(size) != 4 or min(size) < 1:
-        raise ValueError(f"a size is T,B,I,H, four positive integers, not {text!r}")
-    return size
+    """`"64,32,128,256"` -> (64, 32, 128, 256). Raises ArgumentTypeError for anything but four positive integers."""
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
+        raise ArgumentTypeError(f"a size is T,B,I,H, four positive integers, not {text!r}")
+    return tuple(int(part) for part in parts)
 
 
 def smallest(sizes: tuple[Size, ...]) -> Size:

@@ -15,12 +15,16 @@ class UnavailableError(Exception):
 
 @dataclass(frozen=True)
 class Library:
-    """`leaf(array, requires_grad)` makes a tensor, `host` brings it to NumPy, `wait` waits until the device is done."""
+    """`leaf(array, requires_grad)` makes a tensor, `host` brings it to NumPy, `wait` waits until the device is done.
+
+    `device` is where its tensors are, in its own words.
+    """
 
     module: Any
     leaf: Callable[[np.ndarray, bool], Any]
     host: Callable[[Any], np.ndarray]
     wait: Callable[[], Any]
+    device: str
     facts: dict[str, str] = field(default_factory=dict)  # versions and device, for the record
 
 
@@ -53,6 +57,7 @@ def _minigrad(backend: str) -> Library:
         leaf=lambda array, requires_grad: mg.tensor(xp.asarray(array), requires_grad=requires_grad),
         host=lambda tensor: np.array(tensor.numpy()),
         wait=wait,
+        device=backend,
         facts=facts,
     )
 
@@ -79,5 +84,6 @@ def _torch(device: str, threads: int) -> Library:
         leaf=lambda array, requires_grad: torch.tensor(array, device=device, requires_grad=requires_grad),
         host=lambda tensor: tensor.detach().cpu().numpy(),
         wait=wait,
+        device=device,
         facts=facts,
     )

@@ -55,7 +55,7 @@ def _torch_layer(kind: str, library: Library, input_size: int, hidden_size: int,
         hidden_bias[2 * hidden_size :] = values["bias_hn"]
     arrays = (values["weight_ih"].T, values["weight_hh"].T, values["bias"], hidden_bias)
     layer.load_state_dict(dict(zip(layer.state_dict(), map(torch.tensor, arrays))))
-    layer.to(library.leaf(hidden_bias, False).device)
+    layer.to(library.device)
 
     def gradients() -> dict[str, Any]:
         weight_ih, weight_hh, bias, bias_hh = (parameter.grad for parameter in layer.parameters())
