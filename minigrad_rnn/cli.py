@@ -170,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
         added.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's standard library)")
         added.add_argument("--cell", default=defaults.cell, help="rnn, lstm, gru, or module:Class (default: lstm)")
         added.add_argument("--steps", type=_whole, default=defaults.steps, help=f"updates (default: {defaults.steps})")
+        added.add_argument("--threads", type=_whole, default=defaults.threads, help="BLAS threads (default: 1)")
         added.add_argument("--out", default=out, metavar="DIR", help=f"folder for what is made (default: {out})")
         if name == "train":
             for size in ("hidden", "embedding", "layers", "batch", "length"):

@@ -18,6 +18,7 @@ MARGIN = 12.0
 CHANNEL = 27.0
 HEAD = 8.0  # a line arrives straight, for the length of its arrow head
 HEADER = 28.0
+LABELS = 44.0  # below a panel, where lines from outside carry their names
 PORT = 22.0  # between the ends of lines at one box, at most
 
 Target = tuple[Hashable, int]  # a box, and which of its arguments
@@ -64,6 +65,7 @@ class Block:
         self._place_across()
         self._place_upward()
         self._place_ports()
+        self._climbed: dict[Hashable, tuple[int, Path]] = {}  # how far up the course of a line is known, and the course
 
     # Rows
 
@@ -101,7 +103,7 @@ class Block:
             if box in free:  # what needs nothing in the block stands close to where it is used
                 rows[box] = top
             elif len(set(before[box])) <= 1:  # no longer lines if it moves: to where there is most room
-                rows[box] = min(range(r, top + 1), key=lambda n: width[n] + (self.sizes[box][0] if n != r else 0.0))  # noqa: B023
+                rows[box] = min(range(r, top + 1), key=lambda n: width[n] + (self.sizes[box][0] if n != r else 0.0))
             width[r] -= self.sizes[box][0]
             width[rows[box]] += self.sizes[box][0]
         return rows
@@ -109,10 +111,9 @@ class Block:
     def _span(self, line: Line) -> range:
         """The rows that it passes."""
         ends = [self.row[target] for target, _ in line.targets]
+        first = min(ends) if line.sideways else 0
         if line.source is not None:
             first = self.row[line.source] + 1
-        else:
-            first = min(ends) if line.sideways else 0
         last = self.count - 1 if line.to_top else max(ends, default=first) - 1
         return range(first, last + 1)
 
@@ -166,6 +167,7 @@ class Block:
         self.track_in: dict[Hashable, float] = {}
         self.track_out: dict[tuple[Hashable, str], float] = {}
         self.border = 0.0
+        slopes = self._slopes()
         for r in range(1, self.count + 1):
             y = self.high[-1]
             if self.panel and r == 2:
@@ -180,22 +182,27 @@ class Block:
             if r == self.count:
                 self.height = -(y - (HEADER if self.panel else 0.0))
                 break
-            y -= 16.0 if self.panel and r == 1 else CHANNEL + min(48.0, 0.06 * self._widest(r))
+            if self.panel and r == 1:
+                y -= 16.0 if self.bottom else LABELS
+            else:
+                y -= CHANNEL + slopes[r]
             self.low.append(y)
             self.high.append(y - heights[r])
         self.y = {box: (self.low[r] + self.high[r]) / 2 for box, r in self.row.items()}
 
-    def _widest(self, r: int) -> float:
-        """How far sideways a line goes, at most, between row `r` and the one below, beyond what a curve takes well."""
-        far = 0.0
+    def _slopes(self) -> list[float]:
+        """How far sideways lines go below each row, at most, beyond what a curve takes well."""
+        far = [0.0] * (self.count + 1)
         for key, line in self.lines.items():
-            before = self.passing.get((key, r - 1), self.x.get(line.source) if self._spans[key].start == r else None)
-            ends = [self.x[target] for target, _ in line.targets if self.row[target] == r]
-            if (key, r) in self.passing:
-                ends.append(self.passing[key, r])
-            if before is not None and ends:
-                far = max(far, *(abs(x - before) for x in ends))
-        return max(0.0, far - 200.0)
+            ends: dict[int, list[float]] = {r: [self.passing[key, r]] for r in self._spans[key]}
+            for target, _ in line.targets:
+                ends.setdefault(self.row[target], []).append(self.x[target])
+            before = None if line.source is None else self.x[line.source]
+            for r in sorted(ends):
+                below = self.passing.get((key, r - 1), before if r == self._spans[key].start else None)
+                if below is not None:
+                    far[r] = max(far[r], *(abs(x - below) for x in ends[r]))
+        return [min(48.0, 0.06 * max(0.0, x - 200.0)) for x in far]
 
     def _place_ports(self) -> None:
         """Where lines begin and end at a box: apart from each other, in the order in which they come."""
@@ -240,6 +247,16 @@ class Block:
             first = straight[0]
         return [middle + (first + i) * step for i in range(count)]
 
+    def widen(self, width: float) -> None:
+        """Make the block so wide, with its boxes in the middle."""
+        shift = (width - self.width) / 2
+        self.width = width
+        self.x = {key: x + shift for key, x in self.x.items()}
+        self.passing = {key: x + shift for key, x in self.passing.items()}
+        self.ends = {key: x + shift for key, x in self.ends.items()}
+        self.starts = {key: x + shift for key, x in self.starts.items()}
+        self._climbed.clear()
+
     # Courses of lines, in the coordinates of the block
 
     def _begin(self, key: Hashable) -> Path:
@@ -251,20 +268,24 @@ class Block:
             return Path((self.passing[key, 0], 0.0))
         return Path((0.0 if line.side == "left" else self.width, self.track_in[key]))
 
-    def _climb(self, path: Path, key: Hashable, stop: int) -> Path:
-        """On through the rows below `stop`."""
-        for r in self._spans[key]:
-            if r < stop:
-                x = self.passing[key, r]
-                if self.lines[key].sideways and not path.pieces:
-                    path.line(x, path.end[1]).line(x, self.low[r])
-                path.rise(x, self.low[r]).line(x, self.high[r])
-        return path
+    def _climb(self, key: Hashable, stop: int) -> Path:
+        """From where the line begins or comes in, through the rows below `stop`."""
+        reached, path = self._climbed.get(key, (-1, None))
+        if path is None or reached > stop:
+            reached, path = -1, self._begin(key)
+        path = path.copy()
+        for r in range(max(reached, self._spans[key].start), min(stop, self._spans[key].stop)):
+            x = self.passing[key, r]
+            if self.lines[key].sideways and not path.pieces:
+                path.line(x, path.end[1]).line(x, self.low[r])
+            path.rise(x, self.low[r]).line(x, self.high[r])
+        self._climbed[key] = stop, path
+        return path.copy()
 
     def to_target(self, key: Hashable, target: Target) -> Path:
         """From where the line begins or comes in, to an argument of a box."""
         box, argument = target
-        path = self._climb(self._begin(key), key, self.row[box])
+        path = self._climb(key, self.row[box])
         x = self.ends[key, box, argument]
         if self.lines[key].sideways and not path.pieces:
             path.line(x, path.end[1])
@@ -272,7 +293,7 @@ class Block:
 
     def to_top(self, key: Hashable) -> Path:
         """From where it begins or comes in, to the upper edge."""
-        path = self._climb(self._begin(key), key, self.count)
+        path = self._climb(key, self.count)
         return path.line(path.end[0], -self.height)
 
     def to_side(self, key: Hashable, side: str) -> Path:

@@ -53,7 +53,8 @@ def picture_of(
                 folds[vertex.stage] = f"n{len(boxes)}"
                 middle = sorted(folded)[len(folded) // 2]
                 label = f"⋯ {len(folded)} steps"
-                boxes.append(Box(folds[vertex.stage], "fold", label, None, None, (), "", (), middle, None, vertex.stage))
+                fold = Box(folds[vertex.stage], "fold", label, None, None, (), "", step=middle, stage=vertex.stage)
+                boxes.append(fold)
             ids[vertex] = folds[vertex.stage]
             continue
         ids[vertex] = f"n{len(boxes)}"
@@ -176,7 +177,7 @@ def _groups(boxes: list[Box], steps: list[int], folded: set[int], vertices: list
     for box in boxes:
         if box.step is not None:
             members.setdefault(box.step, []).append(box.id)
-    groups = []
+    groups: list[Group] = []
     for step in steps:
         if step in members:
             label = f"{min(folded)} … {max(folded)}" if step in folded else str(step)

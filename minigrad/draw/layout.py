@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from .block import TRACK, Block, CycleError, Line
 from .face import size
 from .order import spread
 from .path import Path
-from .picture import Box, Edge, Group, Picture
+from .picture import Box, Edge, Picture
 from .template import LineOf, Template, signal_of
 
 GAP = 30.0  # between steps
@@ -39,12 +40,16 @@ class Rect:
     def bottom(self) -> float:
         return self.y + self.height
 
+    def moved(self, dx: float, dy: float) -> Rect:
+        return Rect(self.x + dx, self.y + dy, self.width, self.height)
+
 
 @dataclass
 class Layout:
     """`boxes` by box id, `panels` by (group id, stage), `routes` by edge; the origin is the left upper corner.
 
-    `taps` are the places where a route leaves a lane that it shares with others; `titles` where panels have theirs.
+    `taps` are the places where a route leaves a lane that it shares with others; `titles` where panels have theirs;
+    `lane_tops` where the lanes below the steps of a stage end.
     """
 
     width: float = 0.0
@@ -54,6 +59,7 @@ class Layout:
     titles: dict[tuple[str, int], float] = field(default_factory=dict)
     routes: dict[Edge, Path] = field(default_factory=dict)
     taps: list[tuple[float, float, Edge]] = field(default_factory=list)
+    lane_tops: dict[int, float] = field(default_factory=dict)
 
 
 def lay_out(picture: Picture) -> Layout:
@@ -85,7 +91,9 @@ class _Builder:
             if not self._by_rail(edge):
                 self.uses.setdefault(signal_of(edge, self.box), []).append(edge)
         self.stages = 1 + max((box.stage for box in picture.nodes), default=0)
-        self.templates = [Template(picture, stage, self.column, self.sizes, self._by_rail) for stage in range(self.stages)]
+        self.templates = [
+            Template(picture, stage, self.column, self.sizes, self._by_rail) for stage in range(self.stages)
+        ]
         self._place_columns()
 
     def _by_rail(self, edge: Edge) -> bool:
@@ -99,6 +107,9 @@ class _Builder:
         starts = [self.sizes[box.id][0] for box in self.picture.nodes if box.kind == "state"]
         room = max(starts) + 44.0 if starts else 0.0
         width = max((template.block.width for template in self.templates if template.block), default=0.0)
+        for template in self.templates:
+            if template.block:
+                template.block.widen(width)
         gap = GAP + 8.0 * max((template.skips for template in self.templates), default=0)
         folds = {box.step for box in self.picture.nodes if box.kind == "fold"}
         self.left: list[float] = []
@@ -130,8 +141,8 @@ class _Builder:
                 targets: list[Any] = [(edge.target, edge.argument) for edge in edges if edge.target in here]
                 onward = any(self._is_above(edge, stage) for edge in edges)
                 if targets or onward:
-                    line = lines[signal] = Line(source.id if source.id in here else None, targets=targets, to_top=onward)
-                    line.x = self.carried[signal].end[0] if signal in self.carried else None
+                    x = self.carried[signal].end[0] if signal in self.carried else None
+                    lines[signal] = Line(source.id if source.id in here else None, "below", targets, onward, x=x)
         if not inside and not lines:
             return
         block = Block({box.id: self.sizes[box.id] for box in inside}, lines)
@@ -180,8 +191,8 @@ class _Builder:
             if any(self._is_above(edge, stage) and not self._taps(edge, stage) for edge in self.uses[signal]):
                 outer += 1
                 x = self.right + 16.0 * (outer + 1)
-                risers[signal] = Path(path.start, list(path.pieces)).line(x, self.lane[signal])
-        self.y = top
+                risers[signal] = path.copy().line(x, self.lane[signal])
+        self.y = self.layout.lane_tops[stage] = top
         block = template.block
         assert block is not None
         for signal, path in self.carried.items():
@@ -196,7 +207,7 @@ class _Builder:
                 rest = block.to_target(("tap", signal), (target.slot, edge.argument))
                 x = self.left[column] + rest.start[0]
                 self.layout.taps.append((x, self.lane[signal], edge))
-                start = Path(path.start, list(path.pieces)).line(x, self.lane[signal])
+                start = path.copy().line(x, self.lane[signal])
                 self.layout.routes[edge] = start.then(rest, self.left[column], self.y)
         self.carried = risers
 
@@ -211,7 +222,7 @@ class _Builder:
         self.layout.taps.append((x, self.lane[signal], edge))
         block = self.templates[stage].block
         assert block is not None
-        down = Path(path.start, list(path.pieces)).line(x, self.lane[signal])
+        down = path.copy().line(x, self.lane[signal])
         self.layout.routes[edge] = down.line(x, self.y + block.border)
 
     # Rows of steps
@@ -234,6 +245,7 @@ class _Builder:
                 if box.kind == "fold":
                     self.layout.boxes[box.id] = panel
                 else:
+                    self.sizes[box.id] = block.sizes[box.slot]
                     self._put(box.id, x + block.x[box.slot], self.y + block.y[box.slot])
         self._place_starts(stage)
         skips = self._skip_lanes(stage, top)
@@ -270,7 +282,7 @@ class _Builder:
         for side, found in sides.items():
             names = sorted(found, key=lambda name: found[name][0])
             offsets = [0.0]
-            for a, b in zip(names, names[1:]):
+            for a, b in pairwise(names):
                 offsets.append(offsets[-1] + (self.sizes[a][1] + self.sizes[b][1]) / 2 + 12.0)
             heights = spread([found[name][0] for name in names], [1.0] * len(names), offsets)
             for name, y in zip(names, heights):
@@ -358,9 +370,9 @@ class _Builder:
         top = min([r.y for r in rects] + [y for _, y in points], default=0.0)
         layout.width = max([r.right for r in rects] + [x for x, _ in points], default=0.0) - left
         layout.height = max([r.bottom for r in rects] + [y for _, y in points], default=0.0) - top
-        for places in (layout.boxes, layout.panels):
-            for key, r in places.items():  # type: ignore[attr-defined]
-                places[key] = Rect(r.x - left, r.y - top, r.width, r.height)  # type: ignore[index]
+        layout.boxes = {key: r.moved(-left, -top) for key, r in layout.boxes.items()}
+        layout.panels = {key: r.moved(-left, -top) for key, r in layout.panels.items()}
         layout.routes = {edge: path.moved(-left, -top).rounded() for edge, path in layout.routes.items()}
+        layout.lane_tops = {stage: y - top for stage, y in layout.lane_tops.items()}
         layout.taps = [(x - left, y - top, edge) for x, y, edge in layout.taps]
         return layout

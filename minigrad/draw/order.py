@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-SWEEPS = 12
+SWEEPS, QUICK, MANY = 12, 2, 20_000  # sweeps over the rows, and over those of more than so many cells
 
 
 class Rows:
@@ -33,10 +33,13 @@ class Rows:
         self.up[lower].append(upper)
         self.down[upper].append(lower)
 
+    def _sweeps(self) -> int:
+        return SWEEPS if len(self.width) <= MANY else QUICK
+
     def reduce_crossings(self) -> None:
         """Barycentre sweeps (Sugiyama, Tagawa and Toda 1981), keeping the best order seen."""
         best, fewest = [list(row) for row in self.rows], self.crossings()
-        for sweep in range(SWEEPS):
+        for sweep in range(self._sweeps()):
             if fewest == 0:
                 break
             upward = sweep % 2 == 0
@@ -46,7 +49,7 @@ class Rows:
                 near = self.down if upward else self.up
                 if any(cell in self.fixed for cell in self.rows[r]):
                     continue
-                centre = {c: sum(place[n] for n in near[c]) / len(near[c]) if near[c] else place[c] for c in self.rows[r]}
+                centre = {c: _mean([place[n] for n in near[c]] or [place[c]]) for c in self.rows[r]}
                 self.rows[r].sort(key=centre.__getitem__)
                 place.update({cell: float(i) for i, cell in enumerate(self.rows[r])})
             count = self.crossings()
@@ -72,7 +75,7 @@ class Rows:
         for row, steps in zip(self.rows, offsets):
             for cell, step in zip(row, steps):
                 x[cell] = self.fixed.get(cell, step + (widest - steps[-1]) / 2)
-        for sweep in range(2 * SWEEPS):
+        for sweep in range(2 * self._sweeps()):
             upward = sweep % 2 == 0
             for r in range(len(self.rows)) if upward else range(len(self.rows) - 1, -1, -1):
                 row = self.rows[r]
@@ -165,6 +168,10 @@ class Rows:
                 gap = 12.0 if self.thin[cell] or self.thin[before] else 14.0
                 steps.append(steps[-1] + (self.width[before] + self.width[cell]) / 2 + gap)
         return steps
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _inversions(values: list[int], size: int) -> int:

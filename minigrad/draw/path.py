@@ -19,9 +19,19 @@ class Path:
         return self.pieces[-1][-1] if self.pieces else self.start
 
     def line(self, x: float, y: float) -> Path:
-        if (x, y) != self.end:
-            self.pieces.append(((x, y),))
+        """Straight on to (x, y); what goes on in the same direction remains one piece."""
+        x1, y1 = self.end
+        if (x, y) == (x1, y1):
+            return self
+        if self.pieces and len(self.pieces[-1]) == 1:
+            x0, y0 = self.pieces[-2][-1] if len(self.pieces) > 1 else self.start
+            if (x0 == x1 == x and (y1 - y0) * (y - y1) > 0) or (y0 == y1 == y and (x1 - x0) * (x - x1) > 0):
+                self.pieces.pop()
+        self.pieces.append(((x, y),))
         return self
+
+    def copy(self) -> Path:
+        return Path(self.start, list(self.pieces))
 
     def rise(self, x: float, y: float) -> Path:
         """On to (x, y), leaving and arriving vertically."""
@@ -34,7 +44,7 @@ class Path:
 
     def then(self, other: Path, dx: float = 0.0, dy: float = 0.0) -> Path:
         """This and then `other`, which is moved by (dx, dy) first."""
-        result = Path(self.start, list(self.pieces))
+        result = self.copy()
         result.line(other.start[0] + dx, other.start[1] + dy)
         result.pieces += [tuple([(x + dx, y + dy) for x, y in piece]) for piece in other.pieces]
         return result

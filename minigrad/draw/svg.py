@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
-from .face import LABEL, SMALL, Text, face
+from .face import LABEL, Text, face
 from .layout import Layout, Rect, lay_out
-from .path import Path
+from .path import Path, Point
 from .picture import Box, Edge, Picture
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
@@ -32,6 +33,8 @@ NAMES = {
     "function": "nonlinearity",
     "output": "result",
 }
+UNFIT = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
+HALO = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'
 EDGE = 24.0  # around everything
 
 
@@ -61,12 +64,13 @@ def svg(picture: Picture) -> str:
 
 
 def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0").replace("-0", "0") if abs(value) < 0.05 else f"{value:.1f}".removesuffix(".0")
+    text = f"{value:.1f}".removesuffix(".0")
+    return "0" if text == "-0" else text
 
 
 def _safe(text: str) -> str:
     """`text` as the content of an element; what XML cannot hold at all becomes a replacement character."""
-    return escape("".join(c if c >= " " and c not in "\ufffe\uffff" and not "\ud800" <= c <= "\udfff" else "�" for c in text))
+    return escape(UNFIT.sub("�", text))
 
 
 def _colours(picture: Picture) -> dict[str, str]:
@@ -81,7 +85,8 @@ def _panels(picture: Picture, layout: Layout) -> list[str]:
     for key, rect in layout.panels.items():
         out.append(_rectangle(rect, 14.0, "#f8fafc", "#94a3b8", 1.2))
         x, y = rect.x + layout.titles[key], rect.y + 22.0
-        out.append(f'<text x="{_n(x)}" y="{_n(y)}" font-size="16" font-weight="600" fill="#475569">{_safe(labels[key[0]])}</text>')
+        text = _safe(labels[key[0]])
+        out.append(f'<text x="{_n(x)}" y="{_n(y)}" font-size="16" font-weight="600" fill="#475569">{text}</text>')
     return out
 
 
@@ -110,22 +115,44 @@ def _edges(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[st
     out = []
     for (_, source, label), edges in sorted(bundles.items(), key=lambda item: item[0][0]):
         colour, width = _look(edges[0], colours)
-        course = "".join(_course(layout.routes[edge]) for edge in edges)
+        drawn: set[tuple[Point, tuple[Point, ...]]] = set()
+        course = "".join(_course(layout.routes[edge], drawn) for edge in edges)
         heads = "".join(_head(layout.routes[edge]) for edge in edges)
         out.append(f'<g data-from="{source}"><path d="{course}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
         out.append(f'<path d="{heads}" fill="{colour}"/></g>')
         if label:
-            x, y = layout.routes[edges[0]].start
-            out.append(f'<text x="{_n(x + 3)}" y="{_n(y - 5)}" font-size="11" fill="{QUIET}">{_safe(label)}</text>')
+            folds = picture.by_id[edges[0].target].kind == "fold"
+            x, y = layout.routes[edges[0]].end if folds else layout.routes[edges[0]].start
+            at = f'x="{_n(x + 3)}" y="{_n(y + 18 if folds else y - 5)}"'
+            out.append(f'<text {at} font-size="11" fill="{QUIET}" {HALO}>{_safe(label)}</text>')
     for x, y, edge in layout.taps:
-        out.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.6" fill="{colours.get(edge.source, INK)}"/>')
+        colour = colours.get(edge.source, INK)
+        out.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.6" fill="{colour}"/>')
+        out += _tap_name(picture, layout, edge, x, colour)
     return out
 
 
-def _course(path: Path) -> str:
-    out = [f"M{_n(path.start[0])} {_n(path.start[1])}"]
+def _tap_name(picture: Picture, layout: Layout, edge: Edge, x: float, colour: str) -> list[str]:
+    """What comes up here, written along the line: its colour alone would not tell."""
+    name, target = picture.by_id[edge.source].name, picture.by_id[edge.target]
+    if not name or len(name) > 10 or target.kind == "fold":
+        return []
+    y = layout.lane_tops[target.stage] - 3.0
+    turn = f'transform="translate({_n(x - 3.5)} {_n(y)}) rotate(-90)"'
+    return [f'<text {turn} font-size="10" fill="{colour}">{_label(name, 10.0)}</text>']
+
+
+def _course(path: Path, drawn: set[tuple[Point, tuple[Point, ...]]]) -> str:
+    """The course of a path as path data, without the beginning that it has in common with those in `drawn`."""
+    begin = path.start
+    out: list[str] = []
     for piece in path.pieces:
-        out.append(("L" if len(piece) == 1 else "C") + " ".join(f"{_n(x)} {_n(y)}" for x, y in piece))
+        if not out and (begin, piece) not in drawn:
+            out.append(f"M{_n(begin[0])} {_n(begin[1])}")
+        drawn.add((begin, piece))
+        if out:
+            out.append(("L" if len(piece) == 1 else "C") + " ".join(f"{_n(x)} {_n(y)}" for x, y in piece))
+        begin = piece[-1]
     return "".join(out)
 
 
@@ -147,7 +174,8 @@ def _boxes(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[st
         rect = layout.boxes[box.id]
         if box.kind == "fold":
             x, y = rect.x + rect.width / 2, rect.y + rect.height / 2
-            out.append(f'<text x="{_n(x)}" y="{_n(y)}" font-size="18" text-anchor="middle" fill="{INK}">{_safe(box.symbol)}</text>')
+            at = f'x="{_n(x)}" y="{_n(y)}" text-anchor="middle"'
+            out.append(f'<text {at} font-size="18" fill="{INK}">{_safe(box.symbol)}</text>')
             continue
         fill, stroke, width = LOOKS[_style(box)]
         radius = rect.height / 2 if box.kind in ("input", "state") else 3.0 if box.kind == "parameter" else 8.0
@@ -173,14 +201,14 @@ def _text(line: Text, x: float, y: float) -> str:
     return f'{at} font-family="{MONO}" fill="{colour}" xml:space="preserve">{_safe(line.text)}</text>'
 
 
-def _label(text: str) -> str:
+def _label(text: str, size: float = LABEL) -> str:
     """A label, `h_3 = tanh` with its index set lower."""
     name, equals, rest = text.partition(" = ")
     stem, _, index = name.partition("_")
     if not (0 < len(stem) <= 2 and index and len(index) <= 6):
         return _safe(text)
-    tail = f'<tspan dy="-{_n(LABEL * 0.25)}">{_safe(equals + rest)}</tspan>' if equals else ""
-    return f'{_safe(stem)}<tspan dy="{_n(LABEL * 0.25)}" font-size="{_n(SMALL)}">{_safe(index)}</tspan>{tail}'
+    tail = f'<tspan dy="-{_n(size * 0.25)}">{_safe(equals + rest)}</tspan>' if equals else ""
+    return f'{_safe(stem)}<tspan dy="{_n(size * 0.25)}" font-size="{_n(size * 0.75)}">{_safe(index)}</tspan>{tail}'
 
 
 def _legend(picture: Picture) -> tuple[str, float]:

@@ -14,6 +14,7 @@ from tempfile import TemporaryFile
 
 from rich.console import Console
 from rich.text import Text
+from threadpoolctl import threadpool_limits
 
 import minigrad as mg
 from minigrad.backend import current_backend
@@ -40,6 +41,7 @@ class Options:
     lr: float = 5e-3
     steps: int = 900
     seed: int = 0
+    threads: int = 1  # of BLAS; two that share one small product wait for each other longer than they compute
 
 
 @dataclass
@@ -58,6 +60,11 @@ def run(options: Options, console: Console) -> Result:
 
     Ctrl-C ends the training early; what there is then is saved all the same.
     """
+    with threadpool_limits(options.threads, user_api="blas"):
+        return _run(options, console)
+
+
+def _run(options: Options, console: Console) -> Result:
     text = read_text(options.text) if options.text else stdlib_text()
     vocabulary = Vocabulary(text)
     train, validation = split(vocabulary.encode(text))
