@@ -39,7 +39,7 @@ class Options:
     batch: int = 32
     length: int = 64
     lr: float = 5e-3
-    steps: int = 900
+    steps: int = 700
     seed: int = 0
     threads: int = 1  # of BLAS; two that share one small product wait for each other longer than they compute
 
