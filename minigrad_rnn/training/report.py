@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Self
 
 from rich.console import Console
@@ -17,7 +18,7 @@ from minigrad.serialize import atomic_write
 
 
 class Progress:
-    """A live bar with smoothed loss, bits per character, characters per second and time left.
+    """A live bar: loss and bits per character (the mean of the last 20 steps), characters per second, time left.
 
     Where the output is no terminal it prints a line at every tenth of the way instead. `losses` keeps the loss of
     every step, in bits.
@@ -26,7 +27,6 @@ class Progress:
     def __init__(self, console: Console, steps: int, characters_per_step: int):
         self.console, self.steps, self.characters_per_step = console, steps, characters_per_step
         self.losses: list[float] = []
-        self.smoothed = float("nan")
         self._bar = Bar(
             TextColumn("training"),
             BarColumn(bar_width=None),
@@ -56,16 +56,15 @@ class Progress:
         iterator = iter(losses)
         for step in range(1, self.steps + 1):
             started = time.perf_counter()
-            nats = next(iterator).item()
+            self.losses.append(next(iterator).item() / math.log(2))
             self._busy += time.perf_counter() - started
-            self.losses.append(nats / math.log(2))
-            self.smoothed = nats if step == 1 else 0.95 * self.smoothed + 0.05 * nats
+            bits = fmean(self.losses[-20:])
             rate = step * self.characters_per_step / self._busy
-            self._bar.update(self._task, advance=1, nats=self.smoothed, bits=self.smoothed / math.log(2), rate=rate)
+            self._bar.update(self._task, advance=1, nats=bits * math.log(2), bits=bits, rate=rate)
             if not self.console.is_terminal and (step % max(1, self.steps // 10) == 0 or step == self.steps):
                 left = self._busy / step * (self.steps - step)
                 self.console.print(
-                    f"step {step}/{self.steps}  loss {self.smoothed:.3f}  {self.smoothed / math.log(2):.3f} bits/char  "
+                    f"step {step}/{self.steps}  loss {bits * math.log(2):.3f}  {bits:.3f} bits/char  "
                     f"{rate:,.0f} chars/s  {left:.0f} s left",
                 )
             yield step
@@ -84,9 +83,8 @@ def plot_losses(
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     axes: Any = figure.subplots()
     seen = [(i + 1) * characters_per_step for i in range(len(losses))]
-    smoothed: list[float] = []
-    for loss in losses:
-        smoothed.append(loss if not smoothed else 0.98 * smoothed[-1] + 0.02 * loss)
+    reach = len(losses) // 60  # each point is the mean of as many steps before it as after it
+    smoothed = [fmean(losses[max(0, i - reach) : i + reach + 1]) for i in range(len(losses))]
     axes.plot(seen, losses, color="#9ecae1", linewidth=0.6, label="training, each step")
     axes.plot(seen, smoothed, color="#08519c", linewidth=1.8, label="training, smoothed")
     if validation:
