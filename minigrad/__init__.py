@@ -2,6 +2,7 @@
 
 from . import errors, nn, optim
 from .backend import seed, use_backend
+from .check import gradcheck
 from .draw import draw
 from .graph import enable_grad, grad, no_grad, scope
 from .ops import *

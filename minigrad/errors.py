@@ -41,3 +41,7 @@ class AnomalyError(MinigradError, ArithmeticError):
 
 class CheckpointError(MinigradError, ValueError):
     """A saved file that cannot be read, or that does not fit."""
+
+
+class GradcheckError(MinigradError, AssertionError):
+    """An analytic gradient differs from the one that finite differences give."""
