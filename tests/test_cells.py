@@ -38,11 +38,12 @@ def cell(request):
 
 def test_gradients_against_finite_differences(cell):
     xs = mg.tensor(rng.normal(size=(T, B, I)), requires_grad=True)
+    names = [name for name, _ in cell.named_parameters()]
     weights = [mg.tensor(rng.normal(size=p.shape), requires_grad=True) for p in cell.parameters()]
 
     def loss(xs, *values):
-        for name, value in zip([name for name, _ in cell.named_parameters()], values, strict=True):
-            object.__setattr__(cell, name, value)
+        for name, value in zip(names, values, strict=True):
+            setattr(cell, name, value)
         outputs, state = mr.unroll(cell, xs, state=start)
         return (outputs * outputs).sum() + sum((part * part * part).sum() for part in parts(state))
 
