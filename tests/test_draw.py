@@ -1,7 +1,9 @@
 """Drawings: what is in them, where it is, and how it is written."""
 
+import contextlib
 import itertools
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -137,6 +139,19 @@ def named(picture, name):
     return next(box for box in picture.nodes if box.name == name)
 
 
+def anything(seed):
+    """A random graph, most of it tagged with time steps, each step different."""
+    rng = random.Random(seed)
+    nodes = [parameter(1, 2, name=f"p{i}") for i in range(3)] + [given(1, 2)]
+    for t in range(rng.choice([1, 2, 4])):
+        for _ in range(rng.randint(3, 8)):
+            a, b = (rng.choice(nodes[-8:] + nodes[:4]) for _ in range(2))
+            with mg.scope(f"t={t}") if rng.random() < 0.85 else contextlib.nullcontext():
+                parts = mg.split(a, 2, axis=1)
+                nodes.append(rng.choice([a + b, a * b, mg.tanh(a), mg.concatenate(parts[::-1], axis=1)]))
+    return [node for node in nodes[-2:] if node.requires_grad] or nodes[0]
+
+
 # What is in a picture
 
 
@@ -265,7 +280,23 @@ def test_shapes():
 def test_no_two_boxes_overlap_and_no_edge_crosses_a_box(make, values):
     output = make()
     output.backward()
-    picture = draw(output, values=values, backward=values).picture
+    assert_clear(draw(output, values=values, backward=values).picture)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_graph_is_laid_out_clearly(seed):
+    assert_clear(draw(anything(seed), values=True, max_steps=3 + seed % 2).picture)
+
+
+def test_graph_of_a_gradient_is_laid_out_clearly():
+    W, h = parameter(2, 2, name="W"), given(1, 2)
+    for t in range(3):
+        with mg.scope(f"t={t}"):
+            h = mg.tanh(h @ W + 1)
+    assert_clear(draw(mg.grad(h.sum(), W, create_graph=True).sum()).picture)
+
+
+def assert_clear(picture):
     layout = lay_out(picture)
     assert set(layout.boxes) == set(picture.by_id)
     assert set(layout.routes) == set(picture.edges)
@@ -273,6 +304,10 @@ def test_no_two_boxes_overlap_and_no_edge_crosses_a_box(make, values):
         assert a.right <= b.x or b.right <= a.x or a.bottom <= b.y or b.bottom <= a.y
     for edge, path in layout.routes.items():
         others = [rect for name, rect in layout.boxes.items() if name not in (edge.source, edge.target)]
+        corner = path.start
+        for piece in path.pieces:
+            assert len(piece) == 3 or min(abs(piece[0][0] - corner[0]), abs(piece[0][1] - corner[1])) < 0.7  # no slant
+            corner = piece[-1]
         for x, y in path.sample():
             assert -1 <= x <= layout.width + 1
             assert -1 <= y <= layout.height + 1

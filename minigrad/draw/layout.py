@@ -276,7 +276,7 @@ class _Builder:
         for edge in self.picture.edges:
             source, target = self.box[edge.source], self.box[edge.target]
             if source.kind == "state" and target.stage == stage and target.step is not None:
-                key = self.templates[stage].rail_to((target.slot, edge.argument))
+                key = self.templates[stage].rail_to((target.slot, edge.argument), self._start_side(target))
                 side = block.lines[key].side
                 sides[side].setdefault(source.id, (self.y + block.track_in[key], self.column[target.step]))
         for side, found in sides.items():
@@ -331,14 +331,16 @@ class _Builder:
         goal = (target.slot, edge.argument)
         key: LineOf = ("slot", source.slot, signal[1])
         if source.kind == "state":
-            return self._from_start(edge, block.to_target(template.rail_to(goal), goal).moved(left, self.y))
+            return self._from_start(
+                edge, block.to_target(template.rail_to(goal, self._start_side(target)), goal).moved(left, self.y)
+            )
         if side == "in":
             return block.to_target(key, goal).moved(left, self.y)
         if target.kind == "fold":
             height = block.track_in[block.lines[key].out[side]] if side else -block.height / 2
             rest = Path((left if hop > 0 else left + FOLD, self.y + height))
         else:
-            rest = block.to_target(template.rail_to(goal, hop), goal).moved(left, self.y)
+            rest = block.to_target(template.rail_to(goal, hop, (source.slot, signal[1])), goal).moved(left, self.y)
         x, y = rest.start
         begin = self.left[self.column[source.step]]  # type: ignore[index]
         if source.kind == "fold":
@@ -352,6 +354,10 @@ class _Builder:
             between = x - away if hop > 0 else x + away
             path.line(path.end[0], lane).line(between, lane).line(between, y)
         return path.then(rest)
+
+    def _start_side(self, target: Box) -> int:
+        """Which way a recurrence runs that starts at a box: 1 for left to right."""
+        return 1 if self.column[target.step] == 0 else -1  # type: ignore[index]
 
     def _from_start(self, edge: Edge, rest: Path) -> Path:
         rect = self.layout.boxes[edge.source]

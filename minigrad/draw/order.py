@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+GAP = 14.0  # between neighbours in a row
 SWEEPS, QUICK, MANY = 12, 2, 20_000  # sweeps over the rows, and over those of more than so many cells
 
 
@@ -165,8 +166,7 @@ class Rows:
                 steps.append(0.0)
             else:
                 before = row[i - 1]
-                gap = 12.0 if self.thin[cell] or self.thin[before] else 14.0
-                steps.append(steps[-1] + (self.width[before] + self.width[cell]) / 2 + gap)
+                steps.append(steps[-1] + (self.width[before] + self.width[cell]) / 2 + GAP)
         return steps
 
 

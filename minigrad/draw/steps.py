@@ -131,17 +131,21 @@ def _kind(vertex: Vertex) -> Any:
 
 
 def _find_starts(vertices: list[Vertex]) -> None:
-    """A leaf outside the steps that stands where other steps get what an earlier (or later) step computed."""
-    carried = {
-        (vertex.slot, argument)
-        for vertex in vertices
-        for parent, argument, _ in vertex.inputs
-        if None not in (vertex.step, parent.step) and parent.step != vertex.step
-    }
+    """A leaf of the first step that stands where later steps get what the step before computed; or the mirror image."""
+    carried: dict[tuple[int | None, int], set[bool]] = {}  # which parts get what from an earlier step, or a later one
+    steps = [vertex.step for vertex in vertices if vertex.step is not None]
     for vertex in vertices:
-        if vertex.is_leaf and vertex.outputs:
-            one_step = len({user.step for user, _ in vertex.outputs}) == 1
-            vertex.start = one_step and any((user.slot, argument) in carried for user, argument in vertex.outputs)
+        for parent, argument, _ in vertex.inputs:
+            if vertex.step is not None and parent.step is not None and parent.step != vertex.step:
+                carried.setdefault((vertex.slot, argument), set()).add(parent.step < vertex.step)
+    ends = {True: min(steps), False: max(steps)}
+    for vertex in vertices:
+        if vertex.is_leaf and len({user.step for user, _ in vertex.outputs}) == 1:
+            vertex.start = any(
+                forward in carried.get((user.slot, argument), ()) and user.step == end
+                for user, argument in vertex.outputs
+                for forward, end in ends.items()
+            )
 
 
 def _adopt_inputs(vertices: list[Vertex]) -> None:

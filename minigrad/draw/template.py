@@ -105,10 +105,12 @@ class Template:
         else:
             self._line(slot, result).out["right" if hop > 0 else "left"] = key
 
-    def rail_to(self, goal: Target, hop: int = 0) -> LineOf:
-        """The rail that brings an argument: the one that hops so many steps, or any."""
+    def rail_to(self, goal: Target, hop: int, source: Any = None) -> LineOf:
+        """The rail that brings an argument: that of `source` (slot and result) and `hop`, or one of that direction."""
         rails = self.rails[goal]
-        return next((key for key in rails if key[3] == hop), rails[0])
+        if source is not None and ("rail", *source, hop) in rails:
+            return "rail", *source, hop
+        return next((key for key in rails if key[3] * hop > 0), rails[0])
 
 
 def _near(x: float, exits: list[float]) -> bool:

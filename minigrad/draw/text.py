@@ -21,7 +21,6 @@ SYMBOLS = {
     "square": "x²",
     "sum": "Σ",
     "concatenate": "concat",
-    "transpose": "ᵀ transpose",
     "log_softmax": "log softmax",
     "equal": "=",
     "not_equal": "≠",
@@ -65,7 +64,7 @@ def number(value: Any) -> str:
     elif isinstance(value, (complex, np.complexfloating)):
         text = f"{value:.3g}"
     else:
-        value = float(value)
+        value = float(value) + 0.0  # without the sign of −0
         text = f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}"
     if "e" in text:
         digits, exponent = text.split("e")
