@@ -27,14 +27,14 @@ tick = itertools.count(1).__next__
 # stay on their nodes, so that a graph small enough to be drawn can always be drawn with its numbers.
 SMALL = 256
 
-Parent = Union["Node", "Tensor", None]
+Parent = Union["Node", "Tensor", float, None]
 
 
 class Node:
     """One operation that was run on Tensors.
 
-    `parents` has an entry per argument: the node that made it, the Tensor itself where it is a leaf, None where it
-    is a plain array or number. `saved` keeps only those arguments that the VJP rules name.
+    `parents` has an entry per argument: the node that made it, the Tensor itself where it is a leaf, a plain number
+    itself, None where it is a plain array. `saved` keeps only those arguments that the VJP rules name.
     """
 
     __slots__ = (
@@ -326,7 +326,7 @@ def _seed(output: Tensor, weight: Any, recorded: bool) -> tuple[Any, Any]:
 def _on_the_way_to(targets: set[Any], order: list[Node]) -> set[Any]:
     useful = set(targets)
     for node in order:
-        if any(parent is not None and parent in useful for parent in node.parents):
+        if any(parent in useful for parent in node.parents):
             useful.add(node)
     return useful
 

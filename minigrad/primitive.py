@@ -144,8 +144,10 @@ def primitive(
             values.append(value)
             bit += bit
             found = BY_TYPE[type(value)]
-            if found is not backend and found is not SCALAR:
-                if found is None:
+            if found is not backend:
+                if found is SCALAR:
+                    parents[-1] = value
+                elif found is None:
                     any_other = True  # a list, say
                 elif backend is None:
                     backend = found

@@ -55,6 +55,11 @@ class Recurrent(Module):
             for layer in range(num_layers)
             for _ in range(self.directions)
         ]
+        if len(self.cells) > 1:  # in a picture weight_ih of layer 1, backward, is weight_ih_l1_reverse, as in PyTorch
+            for n, made in enumerate(self.cells):
+                layer, direction = divmod(n, self.directions)
+                for name, parameter in made.named_parameters():
+                    parameter.name = f"{name}_l{layer}{'_reverse' if direction else ''}"
 
     def forward(self, xs: Any, state: State = None, lengths: Any = None) -> tuple[mg.Tensor, State]:
         xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)

@@ -115,7 +115,7 @@ class PeepholeLSTMCell(mr.Cell):
 
 @pytest.mark.parametrize("peepholes", [False, True])
 def test_lstm(data, peepholes):
-    """Greff et al. 2017, "LSTM: a search space odyssey", section II.B: δo, δf, δi, δc̃, δc, with and without peepholes."""
+    """Greff et al. 2017, "LSTM: a search space odyssey", section II.B: δo, δf, δi, δc̃, δc, and the weights' sums."""
     xs, targets, V, _ = data
     mg.seed(2)
     cell = PeepholeLSTMCell(I, H, peepholes)

@@ -140,7 +140,11 @@ def test_mse_and_bce():
 
 
 OPTIMIZERS = {
-    "SGD": [{"lr": 0.1}, {"lr": 0.1, "momentum": 0.9}, {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1}],
+    "SGD": [
+        {"lr": 0.1},
+        {"lr": 0.1, "momentum": 0.9},
+        {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    ],
     "Adam": [{"lr": 0.1}, {"lr": 0.1, "betas": (0.5, 0.7), "weight_decay": 0.1}],
     "AdamW": [{"lr": 0.1, "weight_decay": 0.1}],
 }

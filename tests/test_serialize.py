@@ -49,11 +49,10 @@ def test_damaged_files_are_refused(tmp_path):
         "text": b"This is no model at all, but a letter.",
         "a pickle": b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94.",
     }
-    for what, data in damaged.items():
+    for data in damaged.values():
         path.write_bytes(data)
         with pytest.raises(CheckpointError, match=r"x\.safetensors"):
             mg.load(path)
-            pytest.fail(what)
     with pytest.raises(CheckpointError, match="no file"):
         mg.load(tmp_path / "none.safetensors")
     with pytest.raises(CheckpointError):

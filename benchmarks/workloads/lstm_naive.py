@@ -15,7 +15,7 @@ GATES = "fiog"
 
 
 def probes(contender: str, library: Library, size: Size) -> Iterator[Probe]:
-    T, B, I, H = size  # noqa: E741 (the field's names)
+    T, B, I, H = size
     rng = np.random.default_rng(0)
     xs = list(library.leaf(rng.standard_normal((T, B, I), np.float32), False))
     start = library.leaf(np.zeros((B, H), np.float32), False)

@@ -15,7 +15,7 @@ GATES = {"RNN": 1, "LSTM": 4, "GRU": 3}
 
 
 def probes(contender: str, library: Library, size: Size) -> Iterator[Probe]:
-    T, B, I, H = size  # noqa: E741 (the field's names)
+    T, B, I, H = size
     xs = library.leaf(np.random.default_rng(1).standard_normal((T, B, I), np.float32), False)
     build = {"minigrad": _minigrad_layer, "torch": _torch_layer, "torch-eager": _torch_loop}[contender]
     for kind in GATES:

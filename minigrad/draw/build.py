@@ -68,7 +68,9 @@ def picture_of(
             Box(
                 id=ids[vertex],
                 kind=kind,
-                symbol=kind if isinstance(source, Tensor) else text.symbol(source.op.name, source.options),
+                symbol=kind
+                if isinstance(source, Tensor)
+                else text.symbol(source.op.name, source.options, source.parents),
                 name=name,
                 op=None if isinstance(source, Tensor) else source.op.name,
                 shape=source.shape,

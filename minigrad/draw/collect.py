@@ -55,7 +55,7 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
             continue
         inputs = []
         for i, parent in enumerate(node.parents):
-            if parent is not None:
+            if isinstance(parent, (Node, Tensor)):
                 source, label = _behind(parent, kept)
                 if source not in vertices:
                     vertices[source] = Vertex(source, len(vertices))

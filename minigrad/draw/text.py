@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,17 @@ SYMBOLS = {
     "greater_equal": "≥",
 }
 
+TWO_SIDED = {op for op, sign in SYMBOLS.items() if sign in "+−×÷=≠<≤>≥"}
+NUMBERS = (bool, int, float, np.generic)
+
 COLUMNS, ROWS = 4, 3  # of numbers that are written out; larger arrays are abbreviated
 
 
-def symbol(op: str, options: dict[str, Any]) -> str:
-    """The sign of an operation, as a blackboard has it."""
+def symbol(op: str, options: dict[str, Any], arguments: Sequence[Any] = ()) -> str:
+    """The sign of an operation, as a blackboard has it; a plain number among its arguments is written beside it."""
+    if op in TWO_SIDED and len(arguments) == 2:
+        left, right = (number(a) if isinstance(a, NUMBERS) else "" for a in arguments)
+        return f"{left} {SYMBOLS[op]} {right}".strip()
     if op == "item":
         return f"[{options['index']}]"
     if op == "getitem":

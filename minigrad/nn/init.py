@@ -34,9 +34,10 @@ def normal(shape: int | tuple[int, ...], std: float = 1.0, dtype: Any = "float32
 
 
 def glorot(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
-    """Uniform with bound sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16), shape (fan_in, blocks * fan_out).
+    """Uniform with bound sqrt(6 / (fan_in + fan_out)), shape (fan_in, blocks * fan_out).
 
-    `blocks` matrices side by side (an LSTM's four gates, say) are each drawn for their own fan-out.
+    (Glorot and Bengio 2010, eq. 16.) `blocks` matrices side by side (an LSTM's four gates, say) are each drawn for
+    their own fan-out.
     """
     return uniform((fan_in, blocks * fan_out), math.sqrt(6.0 / (fan_in + fan_out)), dtype)
 

@@ -33,7 +33,10 @@ class Embedding(Module):
 
 
 class Dropout(Module):
-    """In training, zero each number with probability `p` and scale the others by 1 / (1 - p) (Srivastava et al. 2014)."""
+    """In training, zero each number with probability `p` and scale the others by 1 / (1 - p).
+
+    (Srivastava et al. 2014.)
+    """
 
     def __init__(self, p: float = 0.5):
         if not 0 <= p < 1:
