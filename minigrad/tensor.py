@@ -126,7 +126,9 @@ class Tensor:
         return cut
 
     def twin(self) -> Tensor:
-        """A copy in memory of its own that stands at the same place in the graph."""
+        """A copy in memory of its own that stands at the same place in the graph; of a leaf, next to it."""
+        if self.requires_grad and self.node is None:
+            return ops.copy(self)
         twin = Tensor(self.data.copy(), self.requires_grad, self.name)
         twin.node = self.node
         return twin
