@@ -24,7 +24,7 @@ def _spread(reduced: Any, shape: tuple[int, ...], axis: Axis) -> Any:
 
 def _share_among_equals(g: Any, out: Any, x: Any, axis: Axis) -> Any:
     equal = x == _spread(out, x.shape, axis)
-    return where(equal, _spread(g / equal.sum(axis=axis), x.shape, axis), 0)
+    return where(equal, _spread(g, x.shape, axis) / equal.sum(axis=axis, keepdims=True), 0)
 
 
 _sum = primitive(
