@@ -45,14 +45,16 @@ def svg(picture: Picture) -> str:
     legend, legend_width = _legend(picture)
     width = max(layout.width, legend_width, 0.62 * 20 * len(picture.title)) + 2 * EDGE
     height = layout.height + 118.0
+    left = (width - layout.width) / 2
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
-        f'height="{_n(height)}" role="img" aria-labelledby="minigrad-title minigrad-desc" font-family="{SANS}">',
+        f'height="{_n(height)}" role="img" aria-labelledby="minigrad-title minigrad-desc" font-family="{SANS}" '
+        'style="max-width:100%;height:auto">',
         f'<title id="minigrad-title">{_safe(picture.title)}</title>',
         f'<desc id="minigrad-desc">{_safe(picture.description)}</desc>',
         f'<rect width="{_n(width)}" height="{_n(height)}" fill="#ffffff"/>',
         f'<text x="{_n(EDGE)}" y="38" font-size="20" font-weight="600" fill="{INK}">{_safe(picture.title)}</text>',
-        f'<g transform="translate({_n(EDGE)} 60)">',
+        f'<g transform="translate({_n(left)} 60)">',
         *_panels(picture, layout),
         *_edges(picture, layout, colours),
         *_boxes(picture, layout, colours),
