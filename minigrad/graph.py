@@ -141,10 +141,12 @@ def ancestors(roots: Iterable[Node]) -> list[Node]:
 
 
 def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
-    """Sum `g` over the axes along which an argument of `shape` was broadcast."""
+    """Sum `g` over the axes along which an argument of `shape` was broadcast; ValueError if it was not."""
     lead = g.ndim - len(shape)
     if g.shape[lead:] == shape:
         return g.sum(axis=0 if lead == 1 else tuple(range(lead)))
+    if lead < 0 or any(m not in (1, n) for n, m in zip(g.shape[lead:], shape, strict=True)):
+        raise ValueError(f"shape {shape} does not broadcast to {g.shape}")
     stretched = tuple(i for i, n in enumerate(g.shape) if i < lead or (shape[i - lead] == 1 and n != 1))
     return g.sum(axis=stretched).reshape(shape)
 
@@ -335,7 +337,7 @@ def _fit(message: Any, node: Node, i: int) -> Any:
     shape = node.parents[i].shape  # type: ignore[union-attr]
     try:
         return unbroadcast(message, shape)
-    except (ValueError, IndexError):
+    except ValueError:
         raise ShapeError(
             f"the VJP rule of {node.op.name!r} for argument {i} returned shape {message.shape}, "
             f"and the argument has shape {shape}: mend the rule"
