@@ -18,7 +18,7 @@ def _scatter(xp: Any, g: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     if _is_basic(index):
         out[index] = g
     elif isinstance(index, np.ndarray) and index.dtype.kind in "iu" and g.ndim > index.ndim:
-        _add_rows(out, index.reshape(-1), g.reshape(-1, *shape[1:]))
+        _add_rows(out, index.reshape(-1), g.reshape(index.size, *shape[1:]))
     else:
         xp.add.at(out, index, g)
     return out
@@ -61,15 +61,15 @@ _setitem: Callable[..., Any] = primitive(
 _take_along_axis = primitive(
     "take_along_axis",
     lambda xp, x, *, indices, axis: xp.take_along_axis(x, indices, axis),
-    vjp=[lambda g, in_shape, indices, axis: _scatter_add(g, index=_grid(indices, axis), shape=in_shape)],
+    vjp=[lambda g, in_shape, indices, axis: _scatter_add(g, index=_grid(indices, axis, in_shape), shape=in_shape)],
 )
 
 
-def _grid(indices: Any, axis: int) -> tuple[Any, ...]:
-    """The full index, one array an axis, that `take_along_axis` stands for."""
+def _grid(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """The full index, one array an axis, that `take_along_axis` from an array of `shape` stands for."""
     axis %= indices.ndim
     xp: Any = backend_of(indices).xp  # type: ignore[union-attr]
-    sides = [xp.arange(n).reshape((-1,) + (1,) * (indices.ndim - 1 - i)) for i, n in enumerate(indices.shape)]
+    sides = [xp.arange(n).reshape((-1,) + (1,) * (indices.ndim - 1 - i)) for i, n in enumerate(shape)]
     return tuple(indices if i == axis else side for i, side in enumerate(sides))
 
 
