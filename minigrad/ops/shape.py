@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..primitive import primitive
 
@@ -46,7 +48,7 @@ def _along(axis: int, place: int | slice) -> Any:
 
 
 def _shape_of(x: Any) -> tuple[int, ...]:
-    return x.shape if hasattr(x, "shape") else ()
+    return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
 def reshape(x: Any, shape: int | Sequence[int]) -> Any:
