@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..primitive import primitive
 
 
 def _product(xp: Any, x: Any, y: Any) -> Any:
-    if x.ndim > 2 and y.ndim == 2:  # one large product instead of many small ones
+    if x.ndim > 2 and y.ndim == 2 and x.size:  # one large product instead of many small ones
         return (x.reshape(-1, x.shape[-1]) @ y).reshape(*x.shape[:-1], y.shape[-1])
     return x @ y
 
@@ -27,7 +29,7 @@ def _vjp_right(g: Any, x: Any, in_shape: tuple[int, ...]) -> Any:
         return x * g if len(in_shape) == 1 else x.reshape(-1, 1) * g.reshape(*g.shape[:-1], 1, g.shape[-1])
     if len(in_shape) == 1:
         return x * g.reshape(*g.shape, 1)
-    if len(in_shape) == 2:  # the sum over all leading axes as one product
+    if len(in_shape) == 2 and x.size and g.size:  # the sum over all leading axes as one product
         return x.reshape(-1, x.shape[-1]).swapaxes(0, 1) @ g.reshape(-1, g.shape[-1])
     return x.swapaxes(-1, -2) @ g
 
@@ -37,9 +39,10 @@ matmul = primitive("matmul", _product, vjp=[_vjp_left, _vjp_right])
 
 def dot(x: Any, y: Any) -> Any:
     """The product over the last axis of `x` and the last but one of `y` (its last, if `y` has one axis)."""
-    if 0 in (getattr(x, "ndim", 0), getattr(y, "ndim", 0)):
+    dims = [a.ndim if hasattr(a, "ndim") else np.ndim(a) for a in (x, y)]
+    if 0 in dims:
         return x * y
-    if getattr(y, "ndim", 0) > 2:
+    if dims[1] > 2:
         lead = x.reshape(*x.shape[:-1], *(1,) * (y.ndim - 2), 1, x.shape[-1])
         return matmul(lead, y).reshape(*x.shape[:-1], *y.shape[:-2], y.shape[-1])
     return matmul(x, y)
