@@ -45,3 +45,7 @@ class CheckpointError(MinigradError, ValueError):
 
 class GradcheckError(MinigradError, AssertionError):
     """An analytic gradient differs from the one that finite differences give."""
+
+
+class DrawingError(MinigradError, ValueError):
+    """What cannot be drawn as it was asked for."""

@@ -64,15 +64,15 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     path.write_text("old")
 
     def fail():
-        with atomic_write(path) as temporary:
-            temporary.write_text("half of the n")
+        with atomic_write(path) as temporary, open(temporary, "w") as file:
+            file.write("half of the n")
             raise RuntimeError("full disk")
 
     with pytest.raises(RuntimeError):
         fail()
     assert os.listdir(tmp_path) == ["x.txt"]
     assert path.read_text() == "old"
-    with atomic_write(path) as temporary:
-        temporary.write_text("new")
+    with atomic_write(path) as temporary, open(temporary, "w") as file:
+        file.write("new")
     assert path.read_text() == "new"
     assert os.listdir(tmp_path) == ["x.txt"]

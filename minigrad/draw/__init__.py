@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..errors import DrawingError
+from ..serialize import atomic_write
 from ..tensor import Tensor
-from .build import DrawingError, picture_of
-from .picture import Box, Edge, Group, Picture
+
+if TYPE_CHECKING:
+    from .picture import Picture
 
 
 class Drawing:
@@ -36,20 +37,13 @@ class Drawing:
 
         Raises DrawingError for any other suffix.
         """
-        path = pathlib.Path(path)
+        suffix = os.path.splitext(path)[1]
         printers = {".svg": self.svg, ".dot": self.dot}
-        if path.suffix not in printers:
-            raise DrawingError(f"a drawing is saved as .svg or .dot, not as {path.suffix or 'a file without suffix'!r}")
-        text = printers[path.suffix]()
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False) as file:
-            try:
-                file.write(text)
-                file.close()
-                os.chmod(file.name, 0o644)
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        if suffix not in printers:
+            raise DrawingError(f"a drawing is saved as .svg or .dot, not as {suffix or 'a file without suffix'!r}")
+        text = printers[suffix]()
+        with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+            file.write(text)
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -77,4 +71,6 @@ def draw(
     outputs = [x] if isinstance(x, Tensor) else list(x)
     if not outputs or not all(isinstance(output, Tensor) for output in outputs):
         raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")
+    from .build import picture_of  # and with it all of drawing, not before a picture is wanted
+
     return Drawing(picture_of(outputs, values, backward, grads, shapes, title, max_steps))

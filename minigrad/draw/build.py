@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import MinigradError
+from ..errors import DrawingError
 from ..graph import SMALL, Node
 from ..tensor import Tensor
 from . import text
@@ -16,10 +16,6 @@ from .picture import Box, Edge, Group, Picture
 from .steps import place
 
 LIMIT = 5000  # boxes
-
-
-class DrawingError(MinigradError, ValueError):
-    """What cannot be drawn as it was asked for."""
 
 
 def picture_of(

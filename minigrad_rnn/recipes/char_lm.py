@@ -130,5 +130,5 @@ def write_samples(path: Path, model: CharModel, seed: int) -> None:
     for temperature in (0.5, 0.8, 1.0):
         text = "".join(model.continue_text("", 1000, temperature, seed))
         parts.append(f"=== temperature {temperature} ===\n{text.strip()}\n")
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join(parts), encoding="utf-8")
+    with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        file.write("\n".join(parts))
