@@ -21,6 +21,7 @@ from .tensor import Tensor
 
 ARRAY = inspect.Parameter.POSITIONAL_OR_KEYWORD
 NUMBER = SCALAR.array_type
+UNKNOWN = object()  # the backend until an array tells
 
 
 class Rule:
@@ -128,7 +129,7 @@ def primitive(
             args, options = op.bind(args, options)
         values: list[Any] = []
         parents: list[Any] = []
-        backend: Backend | None = None
+        backend: Any = UNKNOWN
         needs, bit, any_tensor, any_other = 0, 1, False, False
         for arg in args:
             if isinstance(arg, Tensor):
@@ -149,14 +150,14 @@ def primitive(
                     parents[-1] = value
                 elif found is None:
                     any_other = True  # a list, say
-                elif backend is None:
+                elif backend is UNKNOWN:
                     backend = found
                 else:
                     raise _mismatch(op, args)
-        if backend is None:
+        if backend is UNKNOWN:
             backend = current_backend()
         if any_other:
-            values = [backend.asarray(value) if BY_TYPE[type(value)] is None else value for value in values]
+            args, values = _lists_as_arrays(args, values, backend)
         try:
             out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
         except (ValueError, TypeError) as error:
@@ -166,7 +167,11 @@ def primitive(
         needs &= op.differentiable
         mode = MODE.get()
         if isinstance(out, tuple):
-            return _several(op, args, parents, needs if mode.recording else 0, options, out, mode)
+            outs = tuple([backend.xp.asarray(part) if isinstance(part, NUMBER) else part for part in out])
+            results = _several(op, args, parents, needs if mode.recording else 0, options, outs, mode)
+            for result in results if view else ():
+                result.view_of = args[0] if args[0].view_of is None else args[0].view_of
+            return results
         if isinstance(out, NUMBER):
             out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
         result = Tensor(out)
@@ -196,15 +201,24 @@ def _several(
     """The results of an operation that has several: it gets a node, and each of them one."""
     results = tuple([Tensor(out) for out in outs])
     if needs:
+        plan = op.plans.get(needs) or op.plan(needs)
+        saved = [] if op.variadic else [None if i in plan.dropped else arg for i, arg in enumerate(args)]
         shapes: Any = tuple([out.shape for out in outs])
-        whole = Node(op, parents, op.plan(needs), list(args), options, None, shapes, outs[0].dtype, mode)
+        whole = Node(op, parents, plan, saved, options, None, shapes, outs[0].dtype, mode)
         for i, (result, out) in enumerate(zip(results, outs, strict=True)):
             kept = out if out.size <= SMALL else None
             result.node = Node(ITEM, [whole], ITEM.plans[0], [], {"index": i}, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
-    for result in results:
-        result.view_of = args[0] if args[0].view_of is None else args[0].view_of
     return results
+
+
+def _lists_as_arrays(args: tuple[Any, ...], values: list[Any], backend: Backend) -> tuple[tuple[Any, ...], list[Any]]:
+    """Arguments and values with arrays for lists: of float32, or of float64 where an array beside them has that."""
+    wide = any(getattr(value, "dtype", None) == "float64" for value in values)
+    make = backend.xp.asarray if wide else backend.asarray
+    lists = [BY_TYPE[type(value)] is None for value in values]
+    values = [make(value) if is_list else value for is_list, value in zip(lists, values, strict=True)]
+    return tuple([value if is_list else arg for is_list, arg, value in zip(lists, args, values, strict=True)]), values
 
 
 def _mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:

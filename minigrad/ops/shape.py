@@ -38,8 +38,9 @@ _split = primitive(
     "split",
     lambda xp, x, *, bounds, axis: tuple([x[_along(axis, slice(*pair))] for pair in pairwise(bounds)]),
     vjp=[lambda g, axis: concatenate(g, axis)],
+    view=True,
 )
-_unstack = primitive("unstack", lambda xp, x: tuple([x[i] for i in range(len(x))]), vjp=[lambda g: stack(g)])
+_unstack = primitive("unstack", lambda xp, x: tuple([x[i] for i in range(len(x))]), vjp=[lambda g: stack(g)], view=True)
 
 
 def _along(axis: int, place: int | slice) -> Any:
