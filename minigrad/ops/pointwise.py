@@ -7,6 +7,7 @@ from typing import Any
 
 from ..backend import backend_of, get_backend
 from ..primitive import primitive
+from ..tensor import Tensor
 
 add = primitive("add", lambda xp, x, y: x + y, vjp=[lambda g: g, lambda g: g])
 subtract = primitive("subtract", lambda xp, x, y: x - y, vjp=[lambda g: g, lambda g: -g])
@@ -115,5 +116,5 @@ def power(x: Any, y: Any) -> Any:
 
 def to(x: Any, backend: str) -> Any:
     """`x` on the backend of that name; gradients come back across."""
-    source = backend_of(getattr(x, "data", x))
+    source = backend_of(x.data if isinstance(x, Tensor) else x)
     return _to(x, source=source.name, target=backend)  # type: ignore[union-attr]
