@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..backend import backend_of, get_backend
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -57,7 +59,9 @@ where: Callable[..., Any] = primitive(
 )
 
 copy = primitive("copy", lambda xp, x: x.copy(), vjp=[lambda g: g])
-astype = primitive("astype", lambda xp, x, *, dtype: x.astype(dtype), vjp=[lambda g: g])
+
+_astype = primitive("astype", lambda xp, x, *, dtype: x.astype(dtype), vjp=[lambda g: g])
+_truncate = primitive("astype", lambda xp, x, *, dtype: x.astype(dtype))
 
 _clip = primitive(
     "clip",
@@ -100,6 +104,11 @@ def _within(x: Any, low: Any, high: Any) -> Any:
     if low is not None:
         inside = inside * (x >= low)
     return inside if high is None else inside * (x <= high)
+
+
+def astype(x: Any, dtype: Any) -> Any:
+    """`x` in another dtype; the gradient comes back in its own. Integers and booleans have none."""
+    return (_astype if np.dtype(dtype).kind in "fc" else _truncate)(x, dtype=dtype)
 
 
 def clip(x: Any, low: Any = None, high: Any = None) -> Any:
