@@ -39,6 +39,8 @@ class Rule:
                 f"a VJP rule of {op.name!r} takes {', '.join(named)} after g; it may take any of {', '.join(arrays)}, "
                 f"then any of {', '.join(['in_shape', *op.options])}"
             )
+        if any(name in arrays for name in named[sum(name in arrays for name in named) :]):
+            raise TypeError(f"a VJP rule of {op.name!r} must take the result and arrays first, then options: {named}")
         self.picks = tuple(arrays.index(name) - 1 for name in named if name in arrays)
         self.names = tuple(name for name in named if name not in arrays)
 
@@ -116,8 +118,8 @@ def primitive(
     and then, by the names that the kernel gives them, only what it uses (this alone is kept for the backward walk):
     the result as `out`, arrays, `in_shape`, options. It returns a new array, or `g` or a view of it; the engine sums
     it over broadcast axes and casts it. A kernel with `*arrays` has a single rule, which takes `i`, the argument's
-    place. A kernel that returns a tuple has several results; then `g` is a list, with zeros for unused ones. `view`
-    says that the result may share memory with the first argument.
+    place. A kernel that returns a tuple has several results; then `g` is a list, with zeros for unused ones, and no
+    rule may take `out`. `view` says that the result may share memory with the first argument.
 
     Raises TypeError here for a rule that names what there is not; ShapeError and BackendMismatchError when called.
     """
@@ -202,6 +204,8 @@ def _several(
     results = tuple([Tensor(out) for out in outs])
     if needs:
         plan = op.plans.get(needs) or op.plan(needs)
+        if plan.keeps_out:
+            raise TypeError(f"{op.name!r} has several results, so its VJP rules cannot name `out`: name its arguments")
         saved = [] if op.variadic else [None if i in plan.dropped else arg for i, arg in enumerate(args)]
         shapes: Any = tuple([out.shape for out in outs])
         whole = Node(op, parents, plan, saved, options, None, shapes, outs[0].dtype, mode)
