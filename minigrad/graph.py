@@ -38,6 +38,7 @@ class Node:
     """
 
     __slots__ = (
+        "__weakref__",
         "dtype",
         "grad",
         "index",

@@ -172,7 +172,9 @@ def primitive(
             outs = tuple([backend.xp.asarray(part) if isinstance(part, NUMBER) else part for part in out])
             results = _several(op, args, parents, needs if mode.recording else 0, options, outs, mode)
             for result in results if view else ():
-                result.view_of = args[0] if args[0].view_of is None else args[0].view_of
+                if result.data.base is not None:
+                    result.view_of = args[0] if args[0].view_of is None else args[0].view_of
+                    result._memory = args[0].memory
             return results
         if isinstance(out, NUMBER):
             out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
@@ -185,8 +187,11 @@ def primitive(
             kept = out if plan.keeps_out or out.size <= SMALL else None
             result.node = Node(op, parents, plan, saved, options, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
-        if view and out.base is not None:
-            result.view_of = args[0] if args[0].view_of is None else args[0].view_of
+        if view and (base := out.base) is not None:
+            source = args[0]
+            if base is source.data or base is source.data.base:  # else it is a copy, seen in another shape
+                result.view_of = source if source.view_of is None else source.view_of
+                result._memory = source._memory or source.memory
         return result
 
     apply.__name__ = apply.__qualname__ = name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,19 @@ from .errors import InplaceError, MinigradError
 WITHOUT_GRADIENT = {"allclose", "array_equal", "array_repr", "array_str", "isclose", "ndim", "shape", "size"}
 
 
+class Memory:
+    """What Tensors on the same memory (views, detached ones) share: when it was changed, and whose result lies there.
+
+    It keeps no graph alive: a state that was detached lets go of the steps before.
+    """
+
+    __slots__ = ("node", "written")
+
+    def __init__(self, node: graph.Node | None):
+        self.node = None if node is None else weakref.ref(node)
+        self.written = 0  # graph.tick() at the last change in place
+
+
 class Tensor:
     """An array that remembers how it was computed, so that gradients can be walked back to where it came from.
 
@@ -23,8 +37,9 @@ class Tensor:
     """
 
     grad: Tensor | None = None
-    view_of: Tensor | None = None  # the Tensor that owns the memory of a view
-    written = 0  # graph.tick() at the last change in place
+    view_of: Tensor | None = None  # the Tensor of which this is a view
+    written = 0  # graph.tick() when it last got another array by assignment to a part
+    _memory: Memory | None = None
     last_write_of_all = 0  # of any Tensor: spares the backward walk from asking each one
     _name: str | None = None
 
@@ -87,14 +102,21 @@ class Tensor:
     @property
     def last_write(self) -> int:
         """The tick at which the memory behind it was last changed in place through a Tensor; 0 is never."""
-        return self.written if self.view_of is None else self.view_of.written
+        return self.written if self._memory is None else max(self.written, self._memory.written)
+
+    @property
+    def memory(self) -> Memory:
+        """What is shared by all Tensors on this one's memory."""
+        if self._memory is None:
+            self._memory = Memory(self.node)
+        return self._memory
 
     def mark_written(self) -> None:
         """Say that the data was changed in place, so that no backward walk uses the new values for the old."""
-        owner = self if self.view_of is None else self.view_of
-        owner.written = Tensor.last_write_of_all = graph.tick()
-        if owner.node is not None:
-            owner.node.out = None
+        self.memory.written = Tensor.last_write_of_all = graph.tick()
+        node = self.memory.node() if self.memory.node is not None else None
+        if node is not None:
+            node.out = None
 
     def __repr__(self) -> str:
         body = np.array2string(self.numpy(), separator=", ", prefix="tensor(", threshold=100)
@@ -122,7 +144,7 @@ class Tensor:
     def detach(self) -> Tensor:
         """The same data (shared), with nothing behind it: gradients stop here."""
         cut = Tensor(self.data, name=self.name)
-        cut.view_of = self if self.view_of is None else self.view_of
+        cut._memory = self.memory
         return cut
 
     def twin(self) -> Tensor:
@@ -262,6 +284,7 @@ class Tensor:
         before.node = self.node
         after = ops.setitem(before, value, index)
         self.data, self.node, self.requires_grad = after.data, after.node, True
+        self._memory = None
         self.written = Tensor.last_write_of_all = graph.tick()  # whoever saved this Tensor meant the old values
 
     def __len__(self) -> int:
