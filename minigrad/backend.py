@@ -87,7 +87,14 @@ def _load_cupy() -> Backend:
     return Backend("cupy", cupy, cupy.ndarray, cupy.asnumpy)
 
 
-_LOADERS: dict[str, Callable[[], Backend]] = {"cupy": _load_cupy}
+def _load_auto() -> Backend:
+    try:
+        return get_backend("cupy")
+    except BackendUnavailableError:
+        return NUMPY
+
+
+_LOADERS: dict[str, Callable[[], Backend]] = {"auto": _load_auto, "cupy": _load_cupy}
 
 
 def get_backend(name: str) -> Backend:
@@ -95,14 +102,9 @@ def get_backend(name: str) -> Backend:
 
     Raises BackendUnavailableError if there is none, or it cannot be used on this machine.
     """
-    if name == "auto":
-        try:
-            return get_backend("cupy")
-        except BackendUnavailableError:
-            return NUMPY
     if name not in _loaded:
         if name not in _LOADERS:
-            choices = ", ".join(sorted({*_loaded, *_LOADERS, "auto"}))
+            choices = ", ".join(sorted({*_loaded, *_LOADERS}))
             raise BackendUnavailableError(f"unknown backend {name!r}: choose one of {choices}")
         _loaded[name] = _LOADERS[name]()
         BY_TYPE[_loaded[name].array_type] = _loaded[name]
