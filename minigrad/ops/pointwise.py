@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -73,7 +74,7 @@ _power = primitive(
     lambda xp, x, y: xp.power(x, y),
     vjp=[
         lambda g, x, y: g * where(y == 0, 0, y * x ** where(y == 0, 1, y - 1)),
-        lambda g, out, x: g * out * log(where(x > 0, x, 1)),
+        lambda g, out, x: g * out * _log_of_base(x),
     ],
 )
 _power_of_number = primitive(
@@ -99,6 +100,12 @@ def _share(g: Any, wins: Any, ties: Any) -> Any:
     return where(wins, g, where(ties, g / 2, 0))
 
 
+def _log_of_base(x: Any) -> Any:
+    if isinstance(x, (int, float, np.number)):
+        return math.log(x) if x > 0 else 0.0
+    return log(where(x > 0, x, 1))
+
+
 def _within(x: Any, low: Any, high: Any) -> Any:
     inside = x == x
     if low is not None:
@@ -118,7 +125,7 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Any:
 
 def power(x: Any, y: Any) -> Any:
     """x ** y. Where y is a plain number, its derivative costs no logarithm, and x ** 0 has derivative 0 everywhere."""
-    if isinstance(y, (int, float)):
+    if isinstance(y, (int, float, np.number)):
         return _power_of_number(x, exponent=y)
     return _power(x, y)
 
