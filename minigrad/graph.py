@@ -294,6 +294,7 @@ def grad(
     retain = create_graph if retain_graph is None else retain_graph
     arrived = walk(seeds, set(keys), retain, create_graph)
     found: list[Tensor | None] = []
+    seen = set()
     for n, (key, source) in enumerate(zip(keys, sources, strict=True)):
         if key not in arrived and not allow_unused:
             raise NoGradientError(
@@ -301,6 +302,9 @@ def grad(
                 "does not require a gradient: set requires_grad=True before it is used, or pass allow_unused=True"
             )
         g = arrived.get(key)
+        if g is not None and key in seen:  # asked for twice: memory of its own for each
+            g = g.twin() if create_graph else g.copy()
+        seen.add(key)
         found.append(g if g is None or create_graph else source._like(g))
     return found[0] if single else tuple(found)
 
