@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, current_backend
+from ..backend import SCALAR, backend_of, current_backend
 from ..tensor import Tensor
 
 Shape = int | tuple[int, ...]
@@ -36,8 +36,11 @@ def arange(*bounds: float, dtype: Any = None) -> Tensor:
 
 def _like(x: Any, value: float, dtype: Any) -> Tensor:
     raw = x.data if isinstance(x, Tensor) else x
-    backend = backend_of(raw) or current_backend()
-    return Tensor(backend.xp.full(np.shape(raw) if backend.name == "scalar" else raw.shape, value, dtype or raw.dtype))
+    backend = backend_of(raw)
+    if backend is None or backend is SCALAR:  # a number or a list
+        backend = current_backend()
+        raw = backend.asarray(raw)
+    return Tensor(backend.xp.full(raw.shape, value, raw.dtype if dtype is None else dtype))
 
 
 def zeros_like(x: Any, dtype: Any = None) -> Tensor:
