@@ -601,6 +601,8 @@ def test_creation_on_request():
     assert mg.arange(0, 1, 0.25).tolist() == [0, 0.25, 0.5, 0.75]
     assert mg.arange(2.0).dtype == np.float32
     assert mg.zeros_like(np.ones(2, np.float32), dtype="int64").dtype == np.int64
+    assert mg.ones_like([[1.5, 2.0]]).tolist() == [[1, 1]]
+    assert mg.full_like(2.0, 7).dtype == np.float32
 
 
 # Kinks and ties, as design decisions that PyTorch shares
