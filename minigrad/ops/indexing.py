@@ -17,7 +17,7 @@ def _scatter(xp: Any, g: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     out = xp.zeros(shape, g.dtype)
     if _is_basic(index):
         out[index] = g
-    elif isinstance(index, np.ndarray) and index.dtype.kind in "iu" and g.ndim > index.ndim:
+    elif xp is np and isinstance(index, np.ndarray) and index.dtype.kind in "iu" and g.ndim > index.ndim:
         _add_rows(out, index.reshape(-1), g.reshape(index.size, *shape[1:]))
     else:
         xp.add.at(out, index, g)
