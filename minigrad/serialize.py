@@ -15,6 +15,7 @@ from .tensor import Tensor
 
 Path = str | os.PathLike[str]
 
+
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[str]:
     """A temporary file beside `path` to write to, by name; it takes `path`'s place, whole, if the block ends well."""

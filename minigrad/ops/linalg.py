@@ -30,7 +30,9 @@ def _vjp_right(g: Any, x: Any, in_shape: tuple[int, ...]) -> Any:
     if len(in_shape) == 1:
         return x * g.reshape(*g.shape, 1)
     if len(in_shape) == 2 and x.size and g.size:  # the sum over all leading axes as one product
-        return x.reshape(-1, x.shape[-1]).swapaxes(0, 1) @ g.reshape(-1, g.shape[-1])
+        columns, rows = x.reshape(-1, x.shape[-1]).swapaxes(0, 1), g.reshape(-1, g.shape[-1])
+        # NumPy keeps a column times a row from BLAS; element by element it takes a quarter of the time.
+        return columns * rows if len(rows) == 1 else columns @ rows
     return x.swapaxes(-1, -2) @ g
 
 
