@@ -110,8 +110,8 @@ def agreement(harness: Harness, entry: Entry, size: Size) -> dict[str, Any]:
             with np.load(path) as arrays:
                 results[contender] = dict(arrays)
     found = {}
-    reference = next(iter(results), None)
-    for contender in results:
+    reference, *others = results or [None]
+    for contender in others:
         name, by = check.worst(results[contender], results[reference])
         if by > check.TOLERANCE:
             sys.exit(f"{entry.name}: {contender} and {reference} differ by {by:.1e} in {name}: nothing was measured")
