@@ -373,6 +373,16 @@ def test_grad_mode_nests():
     assert recorded()
 
 
+def test_grad_mode_entered_twice_through_one_object():
+    x = leaf([1.0])
+    plain = mg.no_grad()
+    with plain:
+        with plain:
+            assert not (x * 2).requires_grad
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+
+
 def test_grad_mode_survives_exceptions():
     x = leaf([1.0])
     with pytest.raises(ZeroDivisionError), mg.no_grad():
