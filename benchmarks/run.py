@@ -35,6 +35,7 @@ class Harness:
     def __init__(self, options: argparse.Namespace):
         self.options = options
         self.environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(options.threads))
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
         self.left_out: dict[str, str] = {}
         self.facts: dict[str, str] = {}
         self.failed = False

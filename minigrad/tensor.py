@@ -188,7 +188,10 @@ class Tensor:
         graph.backward(self, grad, retain_graph, create_graph)
 
     def to(self, backend: str) -> Tensor:
-        """This Tensor on another backend, "numpy" or "cupy"; itself if it is there. Gradients come back across."""
+        """This Tensor on another backend, "numpy" or "cupy"; itself if it is there.
+
+        Of a leaf that is a new leaf; through any other Tensor gradients come back across.
+        """
         moved = self if self.backend.name == backend else ops.to(self, backend)
         if moved is not self and self.node is None:
             moved = Tensor(moved.data, self.requires_grad, self.name)

@@ -407,8 +407,10 @@ TABLE = [
     ),
     Row(
         mg.take,
-        lambda x, indices, axis=0: np.take(x, indices, axis),
-        lambda x, indices, axis=0: torch_getitem(x, (slice(None),) * (axis % x.ndim) + (indices,)),
+        lambda x, indices, axis=None: np.take(x, indices, axis),
+        lambda x, indices, axis=None: torch_getitem(
+            x.reshape(-1) if axis is None else x, (slice(None),) * ((axis or 0) % x.ndim) + (indices,)
+        ),
         "2x3, 2x2, 2x3F, 2x3backwards, 2x2x2",
         [
             {"indices": np.array([1, 0, 1, -1]), "axis": 0},
@@ -416,6 +418,7 @@ TABLE = [
             {"indices": np.array([1, 0, 1, -1]), "axis": 1},
             {"indices": np.array([[0, 0]]), "axis": -1},
             {"indices": np.array(1), "axis": 0},
+            {"indices": np.array([3, 0, -1, 3])},
             {"indices": np.array([], int), "axis": 0},
         ],
     ),

@@ -29,7 +29,7 @@ class Embedding(Module):
         self.weight = init.normal((count, size), dtype=dtype)
 
     def forward(self, indices: Any) -> Tensor:
-        return take(self.weight, indices)
+        return take(self.weight, indices, axis=0)
 
 
 class Dropout(Module):

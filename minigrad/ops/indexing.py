@@ -90,10 +90,11 @@ def setitem(x: Any, value: Any, index: Any) -> Any:
     return _setitem(x, value, index=raw_index(index))
 
 
-def take(x: Any, indices: Any, axis: int = 0) -> Any:
-    """The items of `x` at the integer `indices` along `axis`."""
-    indices = raw_index(indices)
-    return getitem(x, (slice(None),) * (axis % x.ndim) + (indices,) if axis else indices)
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The items of `x` at the integer `indices` along `axis`; of `x` flattened if None."""
+    if axis is None:
+        return getitem(x.reshape(-1), indices)
+    return getitem(x, (slice(None),) * (axis % x.ndim) + (indices,) if axis % x.ndim else indices)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
