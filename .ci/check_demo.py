@@ -9,7 +9,7 @@ from minigrad_rnn.charmodel import CharModel
 
 folder = Path(sys.argv[1])
 told = (folder / "told.txt").read_text()
-bits, bigram = map(float, re.search(r"Validation: ([\d.]+) bits .* bigram model's ([\d.]+)", told).groups())
+bits, bigram = map(float, re.search(r"Validation: (\d+\.\d+) bits .* bigram model's (\d+\.\d+)", told).groups())
 assert bits < bigram - 0.5, f"{bits} bits per character is not clearly below the bigram model's {bigram}"
 model = CharModel.load(folder / "model.safetensors")
 assert len("".join(model.continue_text("def ", 50, 0.8))) == 50
