@@ -246,7 +246,8 @@ def test_values_and_gradients():
     assert "∇ not computed" in before.svg()
     assert all(box.value == box.gradient == () for box in draw(c).picture.nodes)
     c.backward()
-    picture = draw(c, backward=True).picture
+    assert all(box.value == () for box in draw(c, backward=True).picture.nodes)
+    picture = draw(c, values=True, backward=True).picture
     assert [(box.value, box.gradient) for box in picture.nodes] == [
         (("−4",), ("2",)),
         (("2",), ("−4",)),

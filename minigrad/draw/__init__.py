@@ -62,7 +62,7 @@ def draw(
     """Draw the graph behind `x`, a Tensor or several.
 
     Nodes tagged as time steps (`mg.scope("t=3")`) stand side by side, one panel a step; beyond `max_steps` the middle
-    ones are folded into one. `values` writes the numbers of small arrays, `backward` those and the gradients that the
+    ones are folded into one. `values` writes the numbers of small arrays, `backward` the gradients that the
     last backward walk brought ("not computed" before one), `shapes` the shapes. `grads` gives gradients to be shown
     for Tensors in place of their own. Raises DrawingError for a level other than "op" and for a graph too large.
     """

@@ -75,7 +75,7 @@ def picture_of(
                 step=vertex.step,
                 slot=vertex.slot,
                 stage=vertex.stage,
-                value=_value(source, tensor) if values or backward else (),
+                value=_value(source, tensor) if values else (),
                 gradient=_gradient(source, told) if backward else (),
                 note=_shape(source) if shapes or (vertex.is_leaf and name is None) else "",
             )
