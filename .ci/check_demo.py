@@ -14,7 +14,7 @@ assert bits < bigram - 0.5, f"{bits} bits per character is not clearly below the
 model = CharModel.load(folder / "model.safetensors")
 assert len("".join(model.continue_text("def ", 50, 0.8))) == 50
 assert (folder / "loss.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-assert len((folder / "sample.txt").read_text()) > 3000
+assert len((folder / "sample.txt").read_text()) > 2500
 svg = ElementTree.parse(folder / "unrolled.svg").getroot()
 words = [text for text in svg.itertext() if text.strip()]
 assert sum("tanh" in word for word in words) >= 8, "an LSTM over four steps has eight tanh"

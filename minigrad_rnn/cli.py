@@ -90,7 +90,7 @@ def _report(result: char_lm.Result, more: dict[str, str]) -> None:
     console.print(f"In {_shown(result.folder)}:", soft_wrap=True)
     for name, what in files.items():
         if (result.folder / name).exists():
-            console.print(f"  {name:<18} {what}")
+            console.print(f"  {name:<18} {what}", soft_wrap=True)
 
 
 def _shown(path: Path) -> str:

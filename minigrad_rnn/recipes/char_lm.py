@@ -128,7 +128,7 @@ def write_samples(path: Path, model: CharModel, seed: int) -> None:
     """Texts by the model at three temperatures."""
     parts = []
     for temperature in (0.5, 0.8, 1.0):
-        text = "".join(model.continue_text("", 1000, temperature, seed))
-        parts.append(f"=== temperature {temperature} ===\n{text.strip()}\n")
+        text = "".join(model.continue_text("", 1000, temperature, seed)).strip("\n")
+        parts.append(f"=== temperature {temperature} ===\n{text}\n")
     with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
         file.write("\n".join(parts))
