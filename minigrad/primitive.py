@@ -172,9 +172,7 @@ def primitive(
             outs = tuple([backend.xp.asarray(part) if isinstance(part, NUMBER) else part for part in out])
             results = _several(op, args, parents, needs if mode.recording else 0, options, outs, mode)
             for result in results if view else ():
-                if result.data.base is not None:
-                    result.view_of = args[0] if args[0].view_of is None else args[0].view_of
-                    result._memory = args[0].memory
+                _share_memory(result, args[0])
             return results
         if isinstance(out, NUMBER):
             out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
@@ -187,11 +185,8 @@ def primitive(
             kept = out if plan.keeps_out or out.size <= SMALL else None
             result.node = Node(op, parents, plan, saved, options, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
-        if view and (base := out.base) is not None:
-            source = args[0]
-            if base is source.data or base is source.data.base:  # else it is a copy, seen in another shape
-                result.view_of = source if source.view_of is None else source.view_of
-                result._memory = source._memory or source.memory
+        if view:
+            _share_memory(result, args[0])
         return result
 
     apply.__name__ = apply.__qualname__ = name
@@ -219,6 +214,14 @@ def _several(
             result.node = Node(ITEM, [whole], ITEM.plans[0], [], {"index": i}, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
     return results
+
+
+def _share_memory(result: Tensor, source: Tensor) -> None:
+    """Let a view know whose memory it lies in."""
+    base = result.data.base
+    if base is not None and (base is source.data or base is source.data.base):  # else a copy, seen in another shape
+        result.view_of = source if source.view_of is None else source.view_of
+        result._memory = source._memory or source.memory
 
 
 def _lists_as_arrays(args: tuple[Any, ...], values: list[Any], backend: Backend) -> tuple[tuple[Any, ...], list[Any]]:
