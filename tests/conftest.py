@@ -1,11 +1,9 @@
-"""What all tests share: arrays that are the same in every run, and the skips of tests that need more than is there."""
+"""What all tests share: the skips of those that need more than is there."""
 
 from __future__ import annotations
 
 import importlib.util
-import zlib
 
-import numpy as np
 import pytest
 
 
@@ -31,9 +29,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_there(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
-
-
-@pytest.fixture
-def rng(request: pytest.FixtureRequest) -> np.random.Generator:
-    """Random numbers that depend on nothing but the test's name."""
-    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
