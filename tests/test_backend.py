@@ -16,7 +16,8 @@ import types
 import numpy as np
 import pytest
 from conftest import has_cuda
-from test_ops import TABLE, Row, listed, seeds
+from table import TABLE, Row, listed
+from test_ops import seeds
 
 import minigrad as mg
 from minigrad import backend, errors
