@@ -272,7 +272,7 @@ class Tensor:
         """Assign to a part. Gradients follow: what was overwritten gets none, `value` gets its own."""
         tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if not (tracked and graph.MODE.get().recording):
-            self.data[ops.raw_index(index)] = value.data if isinstance(value, Tensor) else value
+            self.data[ops.indexing.raw_index(index)] = value.data if isinstance(value, Tensor) else value
             self.mark_written()
             return
         if self.requires_grad and self.node is None:

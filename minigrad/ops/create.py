@@ -9,6 +9,12 @@ import numpy as np
 from ..backend import SCALAR, backend_of, current_backend
 from ..tensor import Tensor
 
+# fmt: off
+__all__ = [
+    "arange", "full", "full_like", "ones", "ones_like", "rand", "randn", "zeros", "zeros_like",
+]
+# fmt: on
+
 Shape = int | tuple[int, ...]
 
 

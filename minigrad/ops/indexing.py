@@ -11,6 +11,12 @@ from ..backend import backend_of
 from ..primitive import primitive
 from ..tensor import Tensor
 
+# fmt: off
+__all__ = [
+    "getitem", "setitem", "take", "take_along_axis",
+]
+# fmt: on
+
 
 def _scatter(xp: Any, g: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `g` added at `index`."""

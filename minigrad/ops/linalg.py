@@ -8,6 +8,12 @@ import numpy as np
 
 from ..primitive import primitive
 
+# fmt: off
+__all__ = [
+    "dot", "matmul", "outer",
+]
+# fmt: on
+
 
 def _product(xp: Any, x: Any, y: Any) -> Any:
     if x.ndim > 2 and y.ndim == 2 and x.size:  # one large product instead of many small ones

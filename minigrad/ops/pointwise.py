@@ -12,6 +12,15 @@ from ..backend import backend_of, get_backend
 from ..primitive import primitive
 from ..tensor import Tensor
 
+# fmt: off
+__all__ = [
+    "abs", "absolute", "add", "astype", "clip", "copy", "divide", "equal", "exp", "expm1", "greater",
+    "greater_equal", "less", "less_equal", "log", "log1p", "maximum", "minimum", "multiply", "negative",
+    "not_equal", "power", "relu", "sigmoid", "sign", "softplus", "sqrt", "square", "subtract", "tanh", "to",
+    "where",
+]
+# fmt: on
+
 add = primitive("add", lambda xp, x, y: x + y, vjp=[lambda g: g, lambda g: g])
 subtract = primitive("subtract", lambda xp, x, y: x - y, vjp=[lambda g: g, lambda g: -g])
 multiply = primitive("multiply", lambda xp, x, y: x * y, vjp=[lambda g, y: g * y, lambda g, x: g * x])

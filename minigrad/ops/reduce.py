@@ -11,6 +11,12 @@ from ..primitive import primitive
 from .pointwise import exp, where
 from .shape import broadcast_to
 
+# fmt: off
+__all__ = [
+    "argmax", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum",
+]
+# fmt: on
+
 Axis = int | tuple[int, ...] | None
 
 

@@ -11,6 +11,13 @@ import numpy as np
 from ..errors import ShapeError
 from ..primitive import primitive
 
+# fmt: off
+__all__ = [
+    "broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "reshape", "split", "squeeze", "stack",
+    "swapaxes", "transpose", "unstack",
+]
+# fmt: on
+
 _reshape = primitive(
     "reshape", lambda xp, x, *, shape: x.reshape(shape), vjp=[lambda g, in_shape: g.reshape(in_shape)], view=True
 )
