@@ -4,7 +4,7 @@ from . import errors, nn, optim
 from .backend import seed, use_backend
 from .check import gradcheck
 from .draw import draw
-from .graph import enable_grad, grad, no_grad, scope
+from .graph import detect_anomaly, enable_grad, grad, no_grad, scope
 from .ops import *
 from .primitive import primitive
 from .serialize import load, save

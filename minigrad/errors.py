@@ -1,10 +1,39 @@
-"""What can go wrong, one class each; every message says what to do."""
+"""What can go wrong, one class each; every message says what to do, and which line of the user's it was."""
 
 from __future__ import annotations
 
+import linecache
+import os
+import sys
+
+# Frames of files in these folders are the library's own. A package that builds on it may add its folder.
+OWN_FOLDERS = {os.path.dirname(__file__) + os.sep}
+
+
+def users_line() -> str | None:
+    """The innermost line being run that is not the library's own: "file:line: source"; None if there is none."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(tuple(OWN_FOLDERS)):
+        frame = frame.f_back  # type: ignore[assignment]
+    if frame is None:
+        return None
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    return f"{file}:{line}: {linecache.getline(file, line, frame.f_globals).strip()}".rstrip(": ")
+
 
 class MinigradError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of every error that this library raises on purpose.
+
+    `message` says what is wrong and what to do, `line` where the user's code was when it came up.
+    """
+
+    def __init__(self, message: str, line: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.line = users_line() if line is None else line
+
+    def __str__(self) -> str:
+        return self.message if self.line is None else f"{self.message}\n  at {self.line}"
 
 
 class BackendUnavailableError(MinigradError, RuntimeError):

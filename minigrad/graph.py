@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Union
 
 from .backend import Array, backend_of
@@ -31,102 +32,142 @@ Parent = Union["Node", "Tensor", float, None]
 
 
 class Node:
-    """One operation that was run on Tensors.
+    """One operation that was run on Tensors; `new_node` makes it."""
 
-    `parents` has an entry per argument: the node that made it, the Tensor itself where it is a leaf, a plain number
-    itself, None where it is a plain array. `saved` keeps only those arguments that the VJP rules name.
-    """
+    op: Op
+    parents: Sequence[Parent]  # an entry per argument: the node that made it, the leaf that it is, a number, or None
+    plan: Plan  # which arguments need a gradient, and the rules that give it
+    saved: Any  # the arguments, None for those that no rule names; None once freed; a Recall where to be recomputed
+    options: dict[str, Any]
+    out: Array | None  # the result, where a rule names it, or where it is small
+    shape: tuple[int, ...]
+    dtype: Any
+    mode: Mode
+    index: int
+    name: str | None
+    grad: Array | None  # where small, once a backward walk has come by
+    hooks: list[Hook] | None
 
-    __slots__ = (
-        "__weakref__",
-        "dtype",
-        "grad",
-        "index",
-        "name",
-        "of",
-        "op",
-        "options",
-        "out",
-        "parents",
-        "plan",
-        "saved",
-        "scope",
-        "shape",
-    )
+    # In one place for all nodes, without a dictionary in each.
+    __slots__ = ("__weakref__", *__annotations__)
 
     requires_grad = True
 
-    def __init__(self, op, parents, plan, saved, options, out, shape, dtype, mode):
-        self.op: Op = op
-        self.parents: list[Parent] = parents
-        self.plan: Plan = plan  # which arguments need a gradient, and the rules that give it
-        self.saved: list[Any] | None = saved  # None once the graph is freed
-        self.options: dict[str, Any] = options
-        self.out: Array | None = out  # where a rule names it, or where it is small
-        self.shape: tuple[int, ...] = shape
-        self.dtype = dtype
-        self.scope: tuple[str, ...] = mode.scope
-        self.of: Node | None = mode.of  # in a recorded backward walk: the forward node being differentiated
-        self.index: int = tick()
-        self.name: str | None = None
-        self.grad: Array | None = None  # where small, once a backward walk has come by
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the `scope`s that it was made in, outermost first."""
+        return self.mode.scope
+
+    @property
+    def of(self) -> Node | None:
+        """In a recorded backward walk: the forward node that is being differentiated."""
+        return self.mode.of
 
     def __repr__(self) -> str:
         return f"<{self.op.name} {self.shape} {'/'.join(self.scope)}>"
 
 
+def new_node(op, parents, plan, saved, options, out, shape, dtype, mode) -> Node:  # type: ignore[no-untyped-def]
+    """A Node with these attributes."""
+    node = Node()
+    node.op = op
+    node.parents = parents
+    node.plan = plan
+    node.saved = saved
+    node.options = options
+    node.out = out
+    node.shape = shape
+    node.dtype = dtype
+    node.mode = mode
+    node.index = tick()
+    node.name = node.grad = node.hooks = None
+    if mode.watching:
+        from .anomaly import remember
+
+        remember(node)
+    return node
+
+
 class Mode:
-    """What holds for the operations being run: are they recorded, and how are their nodes tagged. Never changed."""
+    """What holds for the operations being run. Never changed: another one takes its place."""
 
-    __slots__ = ("of", "recording", "scope")
+    __slots__ = ("of", "recording", "scope", "watching")
 
-    def __init__(self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None):
+    def __init__(
+        self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None, watching: bool = False
+    ):
         self.recording = recording
         self.scope = scope
         self.of = of
+        self.watching = watching  # for NaN and infinity
+
+    def but(self, **changes: Any) -> Mode:
+        """This mode with some attributes changed."""
+        return Mode(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
 
 
 MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 (a Mode is immutable)
 
 
-class _Recording(contextlib.ContextDecorator):
-    on: bool
+class _ModeChange(contextlib.ContextDecorator):
+    """A change of the mode for as long as the block, or the decorated function, runs."""
+
+    change: Mapping[str, bool]
 
     def __init__(self) -> None:
         self._tokens: list[Any] = []
 
     def __enter__(self) -> None:
-        mode = MODE.get()
-        self._tokens.append(MODE.set(Mode(self.on, mode.scope, mode.of)))
+        self._tokens.append(MODE.set(MODE.get().but(**self.change)))
 
     def __exit__(self, *exc_info: object) -> None:
         MODE.reset(self._tokens.pop())
 
-    def _recreate_cm(self) -> _Recording:
+    def _recreate_cm(self) -> _ModeChange:
         return type(self)()  # each call of a decorated function has tokens of its own, also in several threads
 
 
-class no_grad(_Recording):
+class no_grad(_ModeChange):
     """`with no_grad(): ...`, or as a decorator: operations inside are not recorded."""
 
-    on = False
+    change = MappingProxyType({"recording": False})
 
 
-class enable_grad(_Recording):
+class enable_grad(_ModeChange):
     """`with enable_grad(): ...`, or as a decorator: operations inside are recorded, also within `no_grad`."""
 
-    on = True
+    change = MappingProxyType({"recording": True})
+
+
+class detect_anomaly(_ModeChange):
+    """`with detect_anomaly(): ...`: raise AnomalyError at the first NaN or infinity that an operation makes.
+
+    Forward, and in a backward walk that runs inside; the message names the operation, its operands and the line of the
+    user's that called it. An infinity that was handed in (a mask's, say) may pass on. Each result is looked through,
+    so use it to find the place, not to train.
+    """
+
+    change = MappingProxyType({"watching": True})
 
 
 @contextlib.contextmanager
 def scope(*names: str) -> Iterator[None]:
     """Tag the nodes made inside, for drawings and error messages. `scope("t=3")` places them in time step 3."""
     mode = MODE.get()
-    token = MODE.set(Mode(mode.recording, mode.scope + names, mode.of))
+    token = MODE.set(mode.but(scope=mode.scope + names))
     try:
         yield
     finally:
         MODE.reset(token)
+
+
+class Hook:
+    """What `Tensor.register_hook` returns: `remove()` takes the hook away."""
+
+    def __init__(self, function: Callable[[Tensor], Any], among: list[Hook]):
+        self.function = function
+        self.remove = lambda: among.remove(self)
+        among.append(self)
 
 
 def ancestors(roots: Iterable[Node]) -> list[Node]:
@@ -161,12 +202,13 @@ def walk(
     run on raw arrays or, where `recorded`, on Tensors, so that the walk is itself a graph. Unless `retain`, what a
     node saved is dropped as soon as it has been used.
     """
+    from .anomaly import check_gradient
     from .tensor import Tensor
 
     def saved_values(node: Node, picks: tuple[int, ...]) -> list[Any]:
         values: list[Any] = []
         for i in picks:
-            value = node.out if i < 0 else node.saved[i]  # type: ignore[index]
+            value = node.out if i < 0 else node.saved[i]
             if isinstance(value, Tensor):
                 if last_write > node.index and value.last_write > node.index:
                     raise InplaceError(_overwritten(value.name or "a Tensor", value.shape, node))
@@ -195,6 +237,7 @@ def walk(
             owned.add(parent)
 
     last_write = Tensor.last_write_of_all
+    watching = MODE.get().watching
     order = ancestors(key for key in seeds if key.__class__ is Node)
     useful = None if targets is None else _on_the_way_to(targets, order)
     grads = dict(seeds)  # what has arrived so far; a node's is complete, and taken out, when its turn comes
@@ -207,22 +250,20 @@ def walk(
             g = grads.pop(node, None)
             if g is None:
                 continue
-            op = node.op
-            if node.saved is None:
-                raise GraphFreedError(
-                    f"the graph behind {_describe(node)} was freed by an earlier backward walk: "
-                    "call backward(retain_graph=True) the first time to walk it again"
-                )
+            if node.saved.__class__ is not tuple:
+                _restore(node)
+            if node.hooks is not None:
+                g = _after_hooks(node.hooks, g, recorded)
             if targets is not None and node in targets:
                 results[node] = g
-            if op.name == "item":  # one of several results: its gradient takes its place among those of its parent
+            if node.op.name == "item":  # one of several results: its gradient takes its place among those of its parent
                 grads.setdefault(node.parents[0], {})[node.options["index"]] = g
             if g.__class__ is dict:
                 g = _fill_dropped(g, node, recorded)
             elif g.size <= SMALL:
                 node.grad = g.data if recorded else g
             if recorded:
-                MODE.set(Mode(True, node.scope, node))
+                MODE.set(Mode(True, node.mode.scope, node))
             parents: Any = node.parents
             for i, rule in node.plan.rules:
                 parent = parents[i]
@@ -232,12 +273,16 @@ def walk(
                 message = (
                     rule.function(g, *values, **rule.options(node, i)) if rule.names else rule.function(g, *values)
                 )
-                # A rule returns a new array, or `g` itself or a view: only the first may be added to in place.
+                if watching:
+                    check_gradient(node, i, g, values, message)
+                # A rule returns a new array, or one that it was given, or a view: only the first may be added to.
                 fresh = not recorded and message is not g and message.base is None
+                for value in values:
+                    fresh = fresh and value is not message
                 if message.shape != parent.shape:
                     message, fresh = _fit(message, node, i), True
                 if message.dtype is not parent.dtype and message.dtype != parent.dtype:
-                    message, fresh = message.astype(parent.dtype), True
+                    message, fresh = _cast(message, node, i), True
                 add(parent, message, fresh)
             if not retain:
                 node.saved = None
@@ -246,6 +291,10 @@ def walk(
     finally:
         MODE.reset(token)
     results.update(grads)  # only leaves are left
+    for leaf, g in grads.items():
+        if leaf.hooks is not None:
+            results[leaf] = _after_hooks(leaf.hooks, g, recorded)
+            owned.discard(leaf)
     # No two results share a buffer, and none is a read-only view.
     return {key: g if key in owned else g.twin() if recorded else g.copy() for key, g in results.items()}
 
@@ -347,6 +396,43 @@ def _fit(message: Any, node: Node, i: int) -> Any:
             f"the VJP rule of {node.op.name!r} for argument {i} returned shape {message.shape}, "
             f"and the argument has shape {shape}: mend the rule"
         ) from None
+
+
+def _cast(message: Any, node: Node, i: int) -> Any:
+    dtype = node.parents[i].dtype  # type: ignore[union-attr]
+    if message.dtype.kind == "c":
+        raise NoGradientError(
+            f"{node.op.name!r} made complex numbers of real ones ({dtype}), and these have no gradient here: "
+            "compute with the real and the imaginary part"
+        )
+    return message.astype(dtype)
+
+
+def _restore(node: Node) -> None:
+    """Bring back what a checkpointed node saved; GraphFreedError where it is gone for good."""
+    if node.saved is None:
+        raise GraphFreedError(
+            f"the graph behind {_describe(node)} was freed by an earlier backward walk: "
+            "call backward(retain_graph=True) the first time to walk it again"
+        )
+    node.saved.restore(node)
+
+
+def _after_hooks(hooks: list[Hook], g: Any, recorded: bool) -> Any:
+    """The gradient `g` after each hook has seen it and, where it returned something, put that in its place."""
+    from .tensor import Tensor
+
+    for hook in list(hooks):
+        shown = g if recorded else Tensor(g.copy())
+        answer = hook.function(shown)
+        if answer is None:
+            continue
+        if not isinstance(answer, Tensor):
+            answer = shown._like(answer)
+        if answer.shape != g.shape:
+            raise ShapeError(f"a hook returned shape {answer.shape} for a gradient of shape {g.shape}: mend the hook")
+        g = answer if recorded else answer.data.astype(g.dtype)
+    return g
 
 
 def _fill_dropped(given: dict[int, Any], node: Node, recorded: bool) -> list[Any]:

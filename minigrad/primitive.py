@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
 from .errors import BackendMismatchError, ShapeError
-from .graph import MODE, SMALL, Mode, Node
+from .graph import MODE, SMALL, Mode, Node, new_node
 from .tensor import Tensor
 
 ARRAY = inspect.Parameter.POSITIONAL_OR_KEYWORD
 NUMBER = SCALAR.array_type
-UNKNOWN = object()  # the backend until an array tells
+NO_OPTIONS: dict[str, Any] = {}
+
+current_mode = MODE.get
+new_tensor = Tensor.__new__
 
 
 class Rule:
@@ -55,12 +58,25 @@ class Rule:
         return found
 
 
-class Plan(NamedTuple):
-    """What the backward walk will ask of a node, known from which of its arguments need a gradient."""
+class Plan:
+    """What the backward walk will ask of a node, known from which of its arguments need a gradient.
 
-    rules: tuple[tuple[int, Rule], ...]  # (argument, its rule)
-    dropped: tuple[int, ...]  # arguments that none of these rules names: not saved
-    keeps_out: bool  # one of them names the result
+    `rules` are pairs (argument, its rule); `keeps_out` says that one of them names the result; `pick` leaves of the
+    arguments those that rules name, and is None where all are.
+    """
+
+    __slots__ = ("keeps_out", "pick", "rules")
+
+    def __init__(self, rules: tuple[tuple[int, Rule], ...], count: int):
+        named = {pick for _, rule in rules for pick in rule.picks}
+        kept = [i in named for i in range(count)]
+        self.rules = rules
+        self.keeps_out = -1 in named
+        self.pick: Callable[[tuple[Any, ...]], tuple[Any, ...]] | None = None
+        if not any(kept):
+            self.pick = lambda args: ()
+        elif not all(kept):
+            self.pick = lambda args: tuple([arg if keep else None for arg, keep in zip(args, kept)])
 
 
 class Op:
@@ -86,7 +102,7 @@ class Op:
                 )
             self.rules = [rule and Rule(rule, self) for rule in vjp]
             self.differentiable = sum(1 << i for i, rule in enumerate(self.rules) if rule)
-        self.plans: dict[int, Plan] = {0: Plan((), (), False)}
+        self.plans: dict[int, Plan] = {0: Plan((), 0)}
 
     def bind(self, args: tuple[Any, ...], options: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arrays by position and options by name, however the caller gave them; TypeError for too few or too many."""
@@ -102,9 +118,7 @@ class Op:
     def plan(self, needs: int) -> Plan:
         """The plan for the arguments that the bits `needs` name; made once, then looked up in `plans`."""
         rules = [self.rules[0]] * needs.bit_length() if self.variadic else self.rules
-        asked = tuple((i, rule) for i, rule in enumerate(rules) if needs >> i & 1)
-        picks = {pick for _, rule in asked for pick in rule.picks}
-        self.plans[needs] = Plan(asked, tuple(i for i in range(len(self.arrays)) if i not in picks), -1 in picks)
+        self.plans[needs] = Plan(tuple((i, rule) for i, rule in enumerate(rules) if needs >> i & 1), len(self.arrays))
         return self.plans[needs]
 
 
@@ -124,6 +138,7 @@ def primitive(
     Raises TypeError here for a rule that names what there is not; ShapeError and BackendMismatchError when called.
     """
     op = Op(name, kernel, vjp)
+    plans, differentiable = op.plans, op.differentiable
     count = -1 if op.variadic else len(op.arrays)
 
     def apply(*args: Any, **options: Any) -> Any:
@@ -131,87 +146,101 @@ def primitive(
             args, options = op.bind(args, options)
         values: list[Any] = []
         parents: list[Any] = []
-        backend: Any = UNKNOWN
-        needs, bit, any_tensor, any_other = 0, 1, False, False
+        backend: Any = SCALAR  # until an array tells
+        needs, bit, any_tensor = 0, 1, False
         for arg in args:
             if isinstance(arg, Tensor):
                 any_tensor = True
                 value = arg.data
-                node = arg.node
-                parents.append(arg if node is None else node)
+                found = BY_TYPE[value.__class__]
+                parents.append(arg.node or arg)
                 if arg.requires_grad:
                     needs |= bit
             else:
                 value = arg
-                parents.append(None)
+                found = BY_TYPE[value.__class__]
+                parents.append(value if found is SCALAR else None)
             values.append(value)
             bit += bit
-            found = BY_TYPE[type(value)]
-            if found is not backend:
-                if found is SCALAR:
-                    parents[-1] = value
-                elif found is None:
-                    any_other = True  # a list, say
-                elif backend is UNKNOWN:
-                    backend = found
-                else:
+            if found is not backend and found is not SCALAR:
+                if found is None:
+                    return apply(*_lists_as_arrays(op, args), **options)
+                if backend is not SCALAR:
                     raise _mismatch(op, args)
-        if backend is UNKNOWN:
+                backend = found
+        if backend is SCALAR:
             backend = current_backend()
-        if any_other:
-            args, values = _lists_as_arrays(args, values, backend)
         try:
             out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
         except (ValueError, TypeError) as error:
             raise _explain(error, op, values, options) from error
-        if not any_tensor:
-            return out
-        needs &= op.differentiable
-        mode = MODE.get()
-        if isinstance(out, tuple):
-            outs = tuple([backend.xp.asarray(part) if isinstance(part, NUMBER) else part for part in out])
-            results = _several(op, args, parents, needs if mode.recording else 0, options, outs, mode)
+        return finish(args, parents, needs, options, out, backend) if any_tensor else out
+
+    def apply_to_two(x: Any, y: Any) -> Any:
+        """The same without loops, for what is most common, two Tensors on one backend: it takes a fifth less time."""
+        if not (isinstance(x, Tensor) and isinstance(y, Tensor) and x.data.__class__ is y.data.__class__):
+            return apply(x, y)
+        backend = BY_TYPE[x.data.__class__]
+        try:
+            out = kernel(backend.xp, x.data, y.data)  # type: ignore[union-attr]
+        except (ValueError, TypeError) as error:
+            raise _explain(error, op, [x.data, y.data], {}) from error
+        return finish(
+            (x, y), (x.node or x, y.node or y), x.requires_grad + 2 * y.requires_grad, NO_OPTIONS, out, backend
+        )
+
+    def finish(args: Any, parents: Any, needs: int, options: dict[str, Any], out: Any, backend: Any) -> Any:
+        """`out` as a Tensor, with the node that remembers how it was made where a gradient may be wanted."""
+        mode = current_mode()
+        if mode.watching:
+            from .anomaly import check_result
+
+            check_result(op, args, out)
+        needs &= differentiable
+        if out.__class__ is tuple:
+            results = _several(op, args, parents, needs if mode.recording else 0, options, out, mode, backend)
             for result in results if view else ():
                 _share_memory(result, args[0])
             return results
         if isinstance(out, NUMBER):
             out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
-        result = Tensor(out)
+        result = new_tensor(Tensor)
+        result.data = out
         if needs and mode.recording:
-            plan = op.plans.get(needs) or op.plan(needs)
-            saved = [] if op.variadic else list(args)
-            for i in plan.dropped:
-                saved[i] = None
+            plan = plans.get(needs) or op.plan(needs)
+            saved = args if plan.pick is None else plan.pick(args)
             kept = out if plan.keeps_out or out.size <= SMALL else None
-            result.node = Node(op, parents, plan, saved, options, kept, out.shape, out.dtype, mode)
+            result.node = new_node(op, parents, plan, saved, options, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
         if view:
             _share_memory(result, args[0])
         return result
 
-    apply.__name__ = apply.__qualname__ = name
-    apply.op = op  # type: ignore[attr-defined]
-    return apply
+    chosen = apply_to_two if count == 2 and not op.options else apply
+    chosen.__name__ = chosen.__qualname__ = name
+    chosen.op = op  # type: ignore[attr-defined]
+    return chosen
 
 
 ITEM = Op("item", lambda xp, x: x, [])  # one of an operation's several results: the walk knows what to do with it
 
 
 def _several(
-    op: Op, args: Any, parents: list[Any], needs: int, options: Any, outs: tuple[Any, ...], mode: Mode
+    op: Op, args: Any, parents: Any, needs: int, options: Any, outs: tuple[Any, ...], mode: Mode, backend: Backend
 ) -> tuple[Tensor, ...]:
     """The results of an operation that has several: it gets a node, and each of them one."""
+    outs = tuple([backend.xp.asarray(out) if isinstance(out, NUMBER) else out for out in outs])
     results = tuple([Tensor(out) for out in outs])
     if needs:
         plan = op.plans.get(needs) or op.plan(needs)
         if plan.keeps_out:
             raise TypeError(f"{op.name!r} has several results, so its VJP rules cannot name `out`: name its arguments")
-        saved = [] if op.variadic else [None if i in plan.dropped else arg for i, arg in enumerate(args)]
+        saved = args if plan.pick is None else plan.pick(args)
         shapes: Any = tuple([out.shape for out in outs])
-        whole = Node(op, parents, plan, saved, options, None, shapes, outs[0].dtype, mode)
+        whole = new_node(op, parents, plan, saved, options, None, shapes, outs[0].dtype, mode)
         for i, (result, out) in enumerate(zip(results, outs, strict=True)):
             kept = out if out.size <= SMALL else None
-            result.node = Node(ITEM, [whole], ITEM.plans[0], [], {"index": i}, kept, out.shape, out.dtype, mode)
+            result.node = new_node(ITEM, (whole,), ITEM.plans[0], (), {"index": i}, kept, out.shape, out.dtype, mode)
             result.requires_grad = True
     return results
 
@@ -224,13 +253,27 @@ def _share_memory(result: Tensor, source: Tensor) -> None:
         result._memory = source._memory or source.memory
 
 
-def _lists_as_arrays(args: tuple[Any, ...], values: list[Any], backend: Backend) -> tuple[tuple[Any, ...], list[Any]]:
-    """Arguments and values with arrays for lists: of float32, or of float64 where an array beside them has that."""
-    wide = any(getattr(value, "dtype", None) == "float64" for value in values)
-    make = backend.xp.asarray if wide else backend.asarray
-    lists = [BY_TYPE[type(value)] is None for value in values]
-    values = [make(value) if is_list else value for is_list, value in zip(lists, values, strict=True)]
-    return tuple([value if is_list else arg for is_list, arg, value in zip(lists, args, values, strict=True)]), values
+def _lists_as_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments with arrays for lists: of float32, or of float64 where an array beside them has that."""
+    from .ops import stack
+
+    found = [backend_of(arg.data if isinstance(arg, Tensor) else arg) for arg in args]
+    backend = next((record for record in found if record not in (None, SCALAR)), None) or current_backend()
+    wide = any(getattr(arg, "dtype", None) == "float64" for arg in args)
+
+    def array(data: Any) -> Any:
+        if isinstance(data, (list, tuple)) and _holds_a_tensor(data):
+            return stack([part if isinstance(part, Tensor) else array(part) for part in data])
+        made = backend.xp.asarray(data) if wide else backend.asarray(data)
+        if made.dtype.kind not in "fiubc":
+            raise TypeError(f"{op.name!r} takes Tensors, arrays, numbers and lists of them, not {type(data).__name__}")
+        return made
+
+    return tuple([array(arg) if record is None else arg for arg, record in zip(args, found, strict=True)])
+
+
+def _holds_a_tensor(data: Any) -> bool:
+    return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(map(_holds_a_tensor, data)))
 
 
 def _mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import graph
 from .backend import Array, Backend, backend_of, current_backend
-from .errors import InplaceError, MinigradError
+from .errors import InplaceError, MinigradError, NoGradientError
 
 # Functions of NumPy that answer a question about arrays; given Tensors, they are asked about their values.
 WITHOUT_GRADIENT = {"allclose", "array_equal", "array_repr", "array_str", "isclose", "ndim", "shape", "size"}
@@ -36,7 +36,11 @@ class Tensor:
     `backward` brought to a leaf: a Tensor of the same shape, or None. Operators, methods and indexing are NumPy's.
     """
 
+    data: Array
+    requires_grad = False
+    node: graph.Node | None = None
     grad: Tensor | None = None
+    hooks: list[graph.Hook] | None = None  # of a leaf; any other Tensor's are its node's
     view_of: Tensor | None = None  # the Tensor of which this is a view
     written = 0  # graph.tick() when it last got another array by assignment to a part
     _memory: Memory | None = None
@@ -46,7 +50,6 @@ class Tensor:
     def __init__(self, data: Array, requires_grad: bool = False, name: str | None = None):
         self.data = data
         self.requires_grad = requires_grad
-        self.node: graph.Node | None = None
         if name is not None:
             self._name = name
 
@@ -165,16 +168,20 @@ class Tensor:
         return self.data.__dlpack_device__()
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        if method != "__call__" or ufunc.__name__ not in ops.__all__ or options:
-            return NotImplemented
-        return getattr(ops, ufunc.__name__)(*inputs)
+        operation = ops.OPERATIONS.get(ufunc.__name__)
+        if method != "__call__" or operation is None or options:
+            told = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            told += f"(…, {'=…, '.join(options)}=…)" if options else ""
+            raise TypeError(f"np.{told} does not know Tensors: use an operation of minigrad, or t.numpy()")
+        return operation(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         if function.__name__ in WITHOUT_GRADIENT:
             return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
-        if function.__name__ not in ops.__all__:
+        operation = ops.OPERATIONS.get(function.__name__)
+        if operation is None:
             raise TypeError(f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()")
-        return getattr(ops, function.__name__)(*args, **options)
+        return operation(*args, **options)
 
     # The graph
 
@@ -186,6 +193,19 @@ class Tensor:
         Raises NonScalarError, NoGradientError, GraphFreedError, InplaceError; each says what to do.
         """
         graph.backward(self, grad, retain_graph, create_graph)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> graph.Hook:
+        """Call `hook(gradient)` whenever a backward walk has the whole gradient of this Tensor.
+
+        What it returns, if not None, takes the gradient's place on the way back. The result's `remove()` takes the
+        hook away. Raises NoGradientError for a Tensor that requires no gradient.
+        """
+        if not self.requires_grad:
+            raise NoGradientError("no gradient ever comes to a Tensor that requires none: set requires_grad=True")
+        holder = self.node or self
+        if holder.hooks is None:
+            holder.hooks = []
+        return graph.Hook(hook, holder.hooks)
 
     def to(self, backend: str) -> Tensor:
         """This Tensor on another backend, "numpy" or "cupy"; itself if it is there.
@@ -201,67 +221,34 @@ class Tensor:
         """This Tensor in another dtype; its gradient comes back in this one."""
         return ops.astype(self, dtype=dtype)
 
-    # Operators
+    # Operators and methods: most are the operations themselves, bound at the end of this file
 
-    def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
+    if TYPE_CHECKING:
+        __add__: Any
+        __radd__: Any
+        __sub__: Any
+        __rsub__: Any
+        __mul__: Any
+        __rmul__: Any
+        __truediv__: Any
+        __rtruediv__: Any
+        __pow__: Any
+        __rpow__: Any
+        __matmul__: Any
+        __rmatmul__: Any
+        __neg__: Any
+        __lt__: Any
+        __le__: Any
+        __gt__: Any
+        __ge__: Any
 
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
+        def __getattr__(self, name: str) -> Any: ...
 
-    def __sub__(self, other: Any) -> Tensor:
-        return ops.subtract(self, other)
+    def __eq__(self, other: Any) -> Any:
+        return ops.equal(self, other) if _comparable(other) else NotImplemented
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.subtract(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return ops.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.multiply(other, self)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return ops.divide(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.divide(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.power(other, self)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
-
-    def __neg__(self) -> Tensor:
-        return ops.negative(self)
-
-    def __abs__(self) -> Tensor:
-        return ops.abs(self)
-
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.equal(self, other)
-
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return ops.not_equal(self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
+    def __ne__(self, other: Any) -> Any:
+        return ops.not_equal(self, other) if _comparable(other) else NotImplemented
 
     __hash__ = object.__hash__
 
@@ -305,43 +292,24 @@ class Tensor:
     def __int__(self) -> int:
         return int(self.data)
 
-    # Methods
+    def __index__(self) -> int:
+        return self.data.__index__()
 
     @property
     def T(self) -> Tensor:  # noqa: N802
         """All axes reversed."""
         return ops.transpose(self)
 
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The last two axes exchanged."""
+        return ops.swapaxes(self, -1, -2)
+
     def reshape(self, *shape: Any) -> Tensor:
         return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
         return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
-        return ops.swapaxes(self, axis1, axis2)
-
-    def squeeze(self, axis: Any = None) -> Tensor:
-        return ops.squeeze(self, axis)
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.sum(self, axis, keepdims)
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.mean(self, axis, keepdims)
-
-    def max(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.max(self, axis, keepdims)
-
-    def min(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        return ops.min(self, axis, keepdims)
-
-    def argmax(self, axis: Any = None) -> Tensor:
-        return ops.argmax(self, axis)
-
-    def copy(self) -> Tensor:
-        """A copy with memory of its own; gradients pass through."""
-        return ops.copy(self)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
@@ -369,4 +337,25 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
     return Tensor(array, requires_grad, name)
 
 
-from . import ops  # noqa: E402  (operations make Tensors; a Tensor's methods look them up when they are called)
+def _comparable(other: Any) -> bool:
+    return backend_of(other.data if isinstance(other, Tensor) else other) is not None or isinstance(other, list)
+
+
+from . import ops  # noqa: E402  (operations make Tensors, and Tensors have operations for methods)
+
+
+def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda self, other: operation(other, self)
+
+
+_BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
+_OTHER = {"neg": "negative", "abs": "abs", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+_METHODS = """argmax clip copy dot max mean min squeeze sum swapaxes take
+    exp log sqrt tanh sigmoid relu"""
+
+for _python, _numpy in (_BINARY | _OTHER).items():
+    setattr(Tensor, f"__{_python}__", ops.OPERATIONS[_numpy])
+for _python, _numpy in _BINARY.items():
+    setattr(Tensor, f"__r{_python}__", _reflected(ops.OPERATIONS[_numpy]))
+for _name in _METHODS.split():
+    setattr(Tensor, _name, ops.OPERATIONS[_name])

@@ -1,6 +1,12 @@
 """minigrad_rnn: recurrent networks whose backpropagation through time is the reverse walk of their unrolled graph."""
 
+import os
+
+from minigrad import errors
+
 from . import cells
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
 from .layers import GRU, LSTM, RNN, Recurrent
 from .unroll import unroll
+
+errors.OWN_FOLDERS.add(os.path.dirname(__file__) + os.sep)  # so that errors name a line of the user's, not of ours

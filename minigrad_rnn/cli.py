@@ -40,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (MinigradError, OSError) as error:
-        print(f"minigrad-rnn {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+        told = error.message if isinstance(error, MinigradError) else str(error)
+        print(f"minigrad-rnn {args.command}: error: {' '.join(told.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

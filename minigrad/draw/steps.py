@@ -126,7 +126,7 @@ def _set_slots(vertices: list[Vertex]) -> None:
 
 
 def _kind(vertex: Vertex) -> Any:
-    scope = vertex.source.scope  # type: ignore[union-attr]
+    scope = vertex.source.scope
     return vertex.op, tuple([tag for tag in scope if not STEP.fullmatch(tag)])
 
 

@@ -3,7 +3,8 @@
 They carry NumPy's names and arguments. Given Tensors they record; given raw arrays they just compute.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from . import create, indexing, linalg, pointwise, reduce, shape
 from .create import *
@@ -14,6 +15,9 @@ from .reduce import *
 from .shape import *
 
 FAMILIES = (create, indexing, linalg, pointwise, reduce, shape)
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    name: getattr(family, name) for family in FAMILIES for name in family.__all__
+}
 
 if not TYPE_CHECKING:  # type checkers read a literal list only; without one they take every name that is here
-    __all__ = [name for family in FAMILIES for name in family.__all__]
+    __all__ = list(OPERATIONS)
