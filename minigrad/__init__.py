@@ -7,5 +7,7 @@ from .draw import draw
 from .graph import detect_anomaly, enable_grad, grad, no_grad, scope
 from .ops import *
 from .primitive import primitive
+from .recompute import checkpoint
 from .serialize import load, save
 from .tensor import Tensor, tensor
+from .transforms import hessian, hvp, jacobian, jvp, vjp

@@ -7,6 +7,7 @@ by `use_backend` or the environment variable MINIGRAD_BACKEND, is only where *ne
 from __future__ import annotations
 
 import contextvars
+import copy
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -139,6 +140,17 @@ class use_backend:
 
     def __exit__(self, *exc_info: object) -> None:
         _chosen.reset(self._token)
+
+
+def random_states() -> dict[Backend, Any]:
+    """A copy of every random generator that is in use, for `set_random_states`."""
+    return {record: copy.deepcopy(record.generator) for record in _loaded.values()}
+
+
+def set_random_states(states: dict[Backend, Any]) -> None:
+    """Go on with the random numbers that followed when `states` was taken."""
+    for record, generator in states.items():
+        record.random["generator"] = copy.deepcopy(generator)
 
 
 def seed(n: int) -> None:

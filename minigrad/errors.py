@@ -48,6 +48,10 @@ class ShapeError(MinigradError, ValueError):
     """Shapes that do not fit each other, or what the operation expects."""
 
 
+class OperandError(MinigradError, TypeError):
+    """An operand that is no array of numbers, or a function of NumPy's that is not for Tensors."""
+
+
 class NonScalarError(ShapeError):
     """`backward()` on something that is no single number, without a seed gradient."""
 

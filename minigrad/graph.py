@@ -170,13 +170,13 @@ class Hook:
         among.append(self)
 
 
-def ancestors(roots: Iterable[Node]) -> list[Node]:
-    """`roots` and every node that they were computed from, in the order in which they were made."""
-    seen = set(roots)
+def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
+    """`roots` and every node made after the tick `since` that they were computed from, in the order of their making."""
+    seen = {root for root in roots if root.index > since}
     stack = list(seen)
     while stack:
         for parent in stack.pop().parents:
-            if parent.__class__ is Node and parent not in seen:
+            if parent.__class__ is Node and parent.index > since and parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
     return sorted(seen, key=lambda node: node.index)

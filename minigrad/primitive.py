@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
-from .errors import BackendMismatchError, ShapeError
+from .explain import mismatch, no_array, refused
 from .graph import MODE, SMALL, Mode, Node, new_node
 from .tensor import Tensor
 
@@ -166,14 +166,14 @@ def primitive(
                 if found is None:
                     return apply(*_lists_as_arrays(op, args), **options)
                 if backend is not SCALAR:
-                    raise _mismatch(op, args)
+                    raise mismatch(op, args)
                 backend = found
         if backend is SCALAR:
             backend = current_backend()
         try:
             out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
         except (ValueError, TypeError) as error:
-            raise _explain(error, op, values, options) from error
+            raise refused(error, op, args, options) from error
         return finish(args, parents, needs, options, out, backend) if any_tensor else out
 
     def apply_to_two(x: Any, y: Any) -> Any:
@@ -184,7 +184,7 @@ def primitive(
         try:
             out = kernel(backend.xp, x.data, y.data)  # type: ignore[union-attr]
         except (ValueError, TypeError) as error:
-            raise _explain(error, op, [x.data, y.data], {}) from error
+            raise refused(error, op, (x, y), {}) from error
         return finish(
             (x, y), (x.node or x, y.node or y), x.requires_grad + 2 * y.requires_grad, NO_OPTIONS, out, backend
         )
@@ -266,7 +266,7 @@ def _lists_as_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
             return stack([part if isinstance(part, Tensor) else array(part) for part in data])
         made = backend.xp.asarray(data) if wide else backend.asarray(data)
         if made.dtype.kind not in "fiubc":
-            raise TypeError(f"{op.name!r} takes Tensors, arrays, numbers and lists of them, not {type(data).__name__}")
+            raise no_array(op, data)
         return made
 
     return tuple([array(arg) if record is None else arg for arg, record in zip(args, found, strict=True)])
@@ -274,23 +274,3 @@ def _lists_as_arrays(op: Op, args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _holds_a_tensor(data: Any) -> bool:
     return isinstance(data, Tensor) or (isinstance(data, (list, tuple)) and any(map(_holds_a_tensor, data)))
-
-
-def _mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:
-    told = []
-    for i, arg in enumerate(args):
-        backend = backend_of(arg.data if isinstance(arg, Tensor) else arg)
-        if backend is not None and backend is not SCALAR:
-            name = f" ({arg.name})" if isinstance(arg, Tensor) and arg.name else ""
-            told.append((f"operand {i}{name} of shape {arg.shape} is on {backend.name}", backend.name))
-    return BackendMismatchError(
-        f"{op.name!r} was given arrays of two libraries: {', '.join(text for text, _ in told)}; "
-        f"move one, with .to({told[-1][1]!r}) say"
-    )
-
-
-def _explain(error: Exception, op: Op, values: list[Any], options: dict[str, Any]) -> Exception:
-    shapes = ", ".join(str(value.shape) if hasattr(value, "shape") else repr(value) for value in values)
-    told = "".join(f", {key}={value!r}" for key, value in options.items())
-    kind = ShapeError if isinstance(error, ValueError) else TypeError
-    return kind(f"{op.name!r} cannot take ({shapes}{told}): {error}")

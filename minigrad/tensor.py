@@ -10,7 +10,7 @@ import numpy as np
 
 from . import graph
 from .backend import Array, Backend, backend_of, current_backend
-from .errors import InplaceError, MinigradError, NoGradientError
+from .errors import InplaceError, MinigradError, NoGradientError, OperandError
 
 # Functions of NumPy that answer a question about arrays; given Tensors, they are asked about their values.
 WITHOUT_GRADIENT = {"allclose", "array_equal", "array_repr", "array_str", "isclose", "ndim", "shape", "size"}
@@ -172,7 +172,7 @@ class Tensor:
         if method != "__call__" or operation is None or options:
             told = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
             told += f"(…, {'=…, '.join(options)}=…)" if options else ""
-            raise TypeError(f"np.{told} does not know Tensors: use an operation of minigrad, or t.numpy()")
+            raise OperandError(f"np.{told} does not know Tensors: use an operation of minigrad, or t.numpy()")
         return operation(*inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
@@ -180,7 +180,9 @@ class Tensor:
             return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
         operation = ops.OPERATIONS.get(function.__name__)
         if operation is None:
-            raise TypeError(f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()")
+            raise OperandError(
+                f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()"
+            )
         return operation(*args, **options)
 
     # The graph

@@ -1,0 +1,87 @@
+"""What to say when an operation cannot take what it was given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .backend import SCALAR, backend_of
+from .errors import BackendMismatchError, MinigradError, OperandError, ShapeError
+from .graph import MODE
+from .tensor import Tensor
+
+if TYPE_CHECKING:
+    from .primitive import Op
+
+
+def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> MinigradError:
+    """The error to raise for one that a kernel raised."""
+    shapes = [_shape(arg) for arg in args]
+    told = f"{_call(op, args, options)}: {str(error).strip()}"
+    if isinstance(error, ValueError) and op.name == "matmul" and None not in shapes:
+        told = _of_a_product(*shapes)
+    elif isinstance(error, ValueError) and "broadcast" in str(error) and sum(shape is not None for shape in shapes) > 1:
+        told = (
+            f"{op.name!r} cannot broadcast these shapes together:\n{_aligned(args, shapes)}\n"
+            "lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand"
+        )
+    scope = MODE.get().scope
+    told += f" (in {' / '.join(scope)})" if scope else ""
+    return ShapeError(told) if isinstance(error, ValueError) else OperandError(told)
+
+
+def mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:
+    """The error for arrays of two libraries, with the call that moves one."""
+    told = []
+    for i, arg in enumerate(args):
+        backend = backend_of(arg.data if isinstance(arg, Tensor) else arg)
+        if backend is not None and backend is not SCALAR:
+            told.append((f"{_operand(i, arg)} of shape {arg.shape} is on {backend.name}", backend.name))
+    return BackendMismatchError(
+        f"{op.name!r} was given arrays of two libraries: {', '.join(text for text, _ in told)}; "
+        f"move one, with .to({told[-1][1]!r}) say"
+    )
+
+
+def no_array(op: Op, arg: Any) -> OperandError:
+    """The error for an operand that is no array, number, or list of them."""
+    return OperandError(f"{op.name!r} takes Tensors, arrays, numbers and lists of them, not {type(arg).__name__}")
+
+
+def _shape(arg: Any) -> tuple[int, ...] | None:
+    return tuple(arg.shape) if hasattr(arg, "shape") else None
+
+
+def _operand(i: int, arg: Any) -> str:
+    return f"operand {i} ({arg.name})" if isinstance(arg, Tensor) and arg.name else f"operand {i}"
+
+
+def _call(op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> str:
+    shapes = ", ".join(str(arg.shape) if hasattr(arg, "shape") else repr(arg) for arg in args)
+    return f"{op.name!r} cannot take ({shapes}{''.join(f', {key}={value!r}' for key, value in options.items())})"
+
+
+def _of_a_product(x: Any, y: Any) -> str:
+    if not x or not y:
+        return f"'matmul' multiplies matrices and vectors, not {x} by {y}: a single number is multiplied by *"
+    inner, place = (y[-2], "last but one") if len(y) > 1 else (y[-1], "only")
+    if x[-1] != inner:
+        return (
+            f"'matmul' cannot multiply {x} by {y}: the last axis of the left ({x[-1]}) must be as long as the {place} "
+            f"axis of the right ({inner}); transpose one (.mT) or reshape it"
+        )
+    return f"'matmul' cannot broadcast the leading axes of {x} and {y}: {x[:-2]} against {y[:-2]}"
+
+
+def _aligned(args: tuple[Any, ...], shapes: list[tuple[int, ...] | None]) -> str:
+    """The shapes below each other, last axes in one column, and a mark below those that do not fit."""
+    shaped = [(_operand(i, arg), shape) for i, (arg, shape) in enumerate(zip(args, shapes)) if shape is not None]
+    depth = max(len(shape) for _, shape in shaped)
+    columns = [[shape[d - depth] for _, shape in shaped if len(shape) >= depth - d] for d in range(depth)]
+    widths = [max(len(str(n)) for n in column) for column in columns]
+    names = max(len(name) for name, _ in shaped)
+    lines = []
+    for name, shape in shaped:
+        cells = [""] * (depth - len(shape)) + [str(n) for n in shape]
+        lines.append(f"  {name:<{names}}  {'  '.join(f'{cell:>{width}}' for cell, width in zip(cells, widths))}")
+    marks = ["^" * width if len({*column} - {1}) > 1 else " " * width for column, width in zip(columns, widths)]
+    return "\n".join([*lines, f"  {'':<{names}}  {'  '.join(marks)}".rstrip()])
