@@ -40,7 +40,7 @@ class Node:
     saved: Any  # the arguments, None for those that no rule names; None once freed; a Recall where to be recomputed
     options: dict[str, Any]
     out: Array | None  # the result, where a rule names it, or where it is small
-    shape: tuple[int, ...]
+    shape: tuple[Any, ...]  # of several results: theirs
     dtype: Any
     mode: Mode
     index: int
@@ -67,17 +67,17 @@ class Node:
         return f"<{self.op.name} {self.shape} {'/'.join(self.scope)}>"
 
 
-def new_node(op, parents, plan, saved, options, out, shape, dtype, mode) -> Node:  # type: ignore[no-untyped-def]
-    """A Node with these attributes."""
+def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ignore[no-untyped-def]
+    """A Node with these attributes, for the result `out`."""
     node = Node()
     node.op = op
     node.parents = parents
     node.plan = plan
     node.saved = saved
     node.options = options
-    node.out = out
-    node.shape = shape
-    node.dtype = dtype
+    node.out = out if plan.keeps_out or out.size <= SMALL else None
+    node.shape = out.shape
+    node.dtype = out.dtype
     node.mode = mode
     node.index = tick()
     node.name = node.grad = node.hooks = None

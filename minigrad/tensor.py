@@ -105,11 +105,14 @@ class Tensor:
     @property
     def last_write(self) -> int:
         """The tick at which the memory behind it was last changed in place through a Tensor; 0 is never."""
-        return self.written if self._memory is None else max(self.written, self._memory.written)
+        shared = self._memory if self.view_of is None else self.view_of._memory
+        return self.written if shared is None else max(self.written, shared.written)
 
     @property
     def memory(self) -> Memory:
         """What is shared by all Tensors on this one's memory."""
+        if self.view_of is not None:
+            return self.view_of.memory
         if self._memory is None:
             self._memory = Memory(self.node)
         return self._memory

@@ -27,15 +27,11 @@ def jacobian(f: Function, x: Any, create_graph: bool = False) -> Any:
     """
     inputs, nested = _point(x, create_graph)
     out = _result(f, inputs)
-    xp = out.backend.xp
-    units = xp.eye(out.size, dtype=out.dtype).reshape(out.size, *out.shape)
-    rows = [_gradients([out], inputs, [unit], nested) for unit in units]
-    found = [
-        reshape(stack(column), out.shape + source.shape)
-        if rows
-        else Tensor(xp.zeros(out.shape + source.shape, out.dtype))
-        for source, column in zip(inputs, zip(*rows) if rows else inputs)
-    ]
+    rows = [_gradients([out], inputs, [_unit(out, i)], nested) for i in range(out.size)]
+    found = []
+    for n, source in enumerate(inputs):
+        column = stack([row[n] for row in rows]) if rows else zeros_like(out)
+        found.append(reshape(column, out.shape + source.shape))
     return _like(x, found)
 
 
@@ -106,6 +102,13 @@ def _result(f: Function, inputs: list[Tensor]) -> Tensor:
     if isinstance(out, (tuple, list, dict)):
         raise ShapeError(f"the function returned {len(out)} results: return one Tensor (concatenate them, say)")
     return out if isinstance(out, Tensor) else tensor(out)
+
+
+def _unit(out: Tensor, i: int) -> Any:
+    """Zeros of the shape of `out`, with a one at its `i`-th number."""
+    unit = out.backend.xp.zeros(out.size, out.dtype)
+    unit[i] = 1
+    return unit.reshape(out.shape)
 
 
 def _first(f: Function, inputs: list[Tensor]) -> list[Tensor]:
