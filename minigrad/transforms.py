@@ -1,8 +1,8 @@
 """Functions made of derivatives: Jacobians, Hessians, and products with them.
 
-Each takes a function of Tensors and the point to look at: one array or Tensor, or a tuple or list of them, which are
-then the function's arguments. The results can be differentiated in turn where the point requires a gradient (so
-transforms nest, to any order), and with `create_graph`, which also reaches what the function closes over.
+Each takes a function of Tensors and the point to look at: one array or Tensor, or a tuple of them, which are then the
+function's arguments. The results can be differentiated in turn where the point requires a gradient (so transforms
+nest, to any order), and with `create_graph`, which also reaches what the function closes over.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Function = Callable[..., Any]
 def jacobian(f: Function, x: Any, create_graph: bool = False) -> Any:
     """All first derivatives of `f` at `x`: shape (*f(x).shape, *x.shape), by one backward walk per number of f(x).
 
-    A tuple of them, one for each argument, if `x` is a tuple or list.
+    A tuple of them, one for each argument, if `x` is a tuple.
     """
     inputs, nested = _point(x, create_graph)
     out = _result(f, inputs)
@@ -38,9 +38,9 @@ def jacobian(f: Function, x: Any, create_graph: bool = False) -> Any:
 def hessian(f: Function, x: Any, create_graph: bool = False) -> Any:
     """All second derivatives at `x` of `f`, which returns a single number: shape (*x.shape, *x.shape).
 
-    If `x` is a tuple or list, a tuple of tuples: [i][j] has shape (*x[i].shape, *x[j].shape).
+    If `x` is a tuple, a tuple of tuples: [i][j] has shape (*x[i].shape, *x[j].shape).
     """
-    if not isinstance(x, (tuple, list)):
+    if not isinstance(x, tuple):
         return jacobian(lambda point: _first(f, [point])[0], x, create_graph)
     return tuple([jacobian(lambda *point, i=i: _first(f, list(point))[i], x, create_graph) for i in range(len(x))])
 
@@ -60,7 +60,7 @@ def vjp(f: Function, x: Any, v: Any, create_graph: bool = False) -> Any:
 def jvp(f: Function, x: Any, v: Any, create_graph: bool = False) -> Any:
     """The Jacobian-vector product J v at `x`: the derivative of `f` in the direction `v`, of the shape of f(x).
 
-    `v` has the shape of `x` (is a tuple or list as `x` is). The backward walk is linear in the gradient that it starts
+    `v` has the shape of `x` (is a tuple if `x` is). The backward walk is linear in the gradient that it starts
     from, and its own backward walk is this product (Townsend 2017, "A new trick for calculating Jacobian vector
     products"): the same VJP rules serve both.
     """
@@ -129,7 +129,7 @@ def _gradients(outputs: list[Tensor], inputs: list[Tensor], weights: list[Any], 
 
 
 def _directions(v: Any, x: Any, inputs: list[Tensor]) -> list[Any]:
-    parts = _listed(v) if isinstance(x, (tuple, list)) else [v]
+    parts = _listed(v) if isinstance(x, tuple) else [v]
     if len(parts) != len(inputs):
         raise ShapeError(f"the point has {len(inputs)} parts and the direction {len(parts)}: give one for each")
     return [_fitting(part, source, "x") for part, source in zip(parts, inputs)]
@@ -147,8 +147,8 @@ def _fitting(v: Any, like: Tensor, what: str) -> Any:
 
 
 def _listed(x: Any) -> list[Any]:
-    return list(x) if isinstance(x, (tuple, list)) else [x]
+    return list(x) if isinstance(x, tuple) else [x]
 
 
 def _like(x: Any, results: list[Tensor]) -> Any:
-    return tuple(results) if isinstance(x, (tuple, list)) else results[0]
+    return tuple(results) if isinstance(x, tuple) else results[0]
