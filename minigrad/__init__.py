@@ -4,7 +4,8 @@ from . import errors, nn, optim
 from .backend import seed, use_backend
 from .check import gradcheck
 from .draw import draw
-from .graph import detect_anomaly, enable_grad, grad, no_grad, scope
+from .graph import grad
+from .mode import detect_anomaly, enable_grad, no_grad, scope
 from .ops import *
 from .primitive import primitive
 from .recompute import checkpoint

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .errors import GradcheckError
-from .graph import enable_grad, grad
+from .graph import grad
+from .mode import enable_grad
 from .tensor import Tensor
 
 

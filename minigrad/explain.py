@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backend import SCALAR, backend_of
 from .errors import BackendMismatchError, MinigradError, OperandError, ShapeError
-from .graph import MODE
+from .mode import MODE
 from .tensor import Tensor
 
 if TYPE_CHECKING:

@@ -7,15 +7,13 @@ Nothing here recurses, so a graph may be 100,000 steps deep.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextvars import ContextVar
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from .backend import Array, backend_of
 from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, ShapeError
+from .mode import MODE, Mode
 
 if TYPE_CHECKING:
     from .primitive import Op, Plan
@@ -86,79 +84,6 @@ def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ign
 
         remember(node)
     return node
-
-
-class Mode:
-    """What holds for the operations being run. Never changed: another one takes its place."""
-
-    __slots__ = ("of", "recording", "scope", "watching")
-
-    def __init__(
-        self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None, watching: bool = False
-    ):
-        self.recording = recording
-        self.scope = scope
-        self.of = of
-        self.watching = watching  # for NaN and infinity
-
-    def but(self, **changes: Any) -> Mode:
-        """This mode with some attributes changed."""
-        return Mode(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
-
-
-MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 (a Mode is immutable)
-
-
-class _ModeChange(contextlib.ContextDecorator):
-    """A change of the mode for as long as the block, or the decorated function, runs."""
-
-    change: Mapping[str, bool]
-
-    def __init__(self) -> None:
-        self._tokens: list[Any] = []
-
-    def __enter__(self) -> None:
-        self._tokens.append(MODE.set(MODE.get().but(**self.change)))
-
-    def __exit__(self, *exc_info: object) -> None:
-        MODE.reset(self._tokens.pop())
-
-    def _recreate_cm(self) -> _ModeChange:
-        return type(self)()  # each call of a decorated function has tokens of its own, also in several threads
-
-
-class no_grad(_ModeChange):
-    """`with no_grad(): ...`, or as a decorator: operations inside are not recorded."""
-
-    change = MappingProxyType({"recording": False})
-
-
-class enable_grad(_ModeChange):
-    """`with enable_grad(): ...`, or as a decorator: operations inside are recorded, also within `no_grad`."""
-
-    change = MappingProxyType({"recording": True})
-
-
-class detect_anomaly(_ModeChange):
-    """`with detect_anomaly(): ...`: raise AnomalyError at the first NaN or infinity that an operation makes.
-
-    Forward, and in a backward walk that runs inside; the message names the operation, its operands and the line of the
-    user's that called it. An infinity that was handed in (a mask's, say) may pass on. Each result is looked through,
-    so use it to find the place, not to train.
-    """
-
-    change = MappingProxyType({"watching": True})
-
-
-@contextlib.contextmanager
-def scope(*names: str) -> Iterator[None]:
-    """Tag the nodes made inside, for drawings and error messages. `scope("t=3")` places them in time step 3."""
-    mode = MODE.get()
-    token = MODE.set(mode.but(scope=mode.scope + names))
-    try:
-        yield
-    finally:
-        MODE.reset(token)
 
 
 class Hook:

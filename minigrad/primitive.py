@@ -16,7 +16,8 @@ from typing import Any
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
 from .explain import mismatch, no_array, refused
-from .graph import MODE, Mode, Node, new_node
+from .graph import Node, new_node
+from .mode import MODE, Mode
 from .tensor import Tensor
 
 ARRAY = inspect.Parameter.POSITIONAL_OR_KEYWORD

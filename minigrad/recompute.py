@@ -7,7 +7,8 @@ from typing import Any
 
 from .backend import random_states, set_random_states
 from .errors import InplaceError, MinigradError
-from .graph import MODE, Mode, Node, ancestors, tick
+from .graph import Node, ancestors, tick
+from .mode import MODE, Mode
 from .tensor import Tensor
 
 

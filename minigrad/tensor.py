@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from . import graph
 from .backend import Array, Backend, backend_of, current_backend
 from .errors import InplaceError, MinigradError, NoGradientError, OperandError
+from .mode import MODE
 
 # Functions of NumPy that answer a question about arrays; given Tensors, they are asked about their values.
 WITHOUT_GRADIENT = {"allclose", "array_equal", "array_repr", "array_str", "isclose", "ndim", "shape", "size"}
@@ -131,6 +133,9 @@ class Tensor:
         name = f", name={self.name!r}" if self.name else ""
         return f"tensor({body}{dtype}{made}{name})"
 
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self.ndim == 0 else format(str(self), spec)
+
     # Out of the graph, and to other libraries
 
     def numpy(self) -> np.ndarray:
@@ -159,6 +164,14 @@ class Tensor:
             return ops.copy(self)
         twin = Tensor(self.data.copy(), self.requires_grad, self.name)
         twin.node = self.node
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A leaf of its own with a copy of the data and of the gradient; of what was computed, use `detach()` first."""
+        if self.node is not None:
+            raise NoGradientError("only leaves can be deep-copied, and this Tensor was computed: copy its detach()")
+        twin = memo[id(self)] = type(self)(self.data.copy(), self.requires_grad, self.name)
+        twin.grad = copy.deepcopy(self.grad, memo)
         return twin
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -263,7 +276,7 @@ class Tensor:
     def __setitem__(self, index: Any, value: Any) -> None:
         """Assign to a part. Gradients follow: what was overwritten gets none, `value` gets its own."""
         tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
-        if not (tracked and graph.MODE.get().recording):
+        if not (tracked and MODE.get().recording):
             self.data[ops.indexing.raw_index(index)] = value.data if isinstance(value, Tensor) else value
             self.mark_written()
             return

@@ -12,7 +12,8 @@ from typing import Any
 
 from .backend import backend_of
 from .errors import MinigradError, NonScalarError, ShapeError
-from .graph import enable_grad, grad
+from .graph import grad
+from .mode import enable_grad
 from .ops import copy, reshape, stack, zeros_like
 from .tensor import Tensor, tensor
 
