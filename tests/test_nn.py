@@ -1,4 +1,4 @@
-"""Modules, losses, optimisers, clipping."""
+"""Modules, layers, initialisers, losses."""
 
 import math
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import nn, optim
-from minigrad.errors import CheckpointError, NoGradientError, ShapeError
+from minigrad import nn
+from minigrad.errors import CheckpointError, ShapeError
 
 rng = np.random.default_rng(0)
 
@@ -137,66 +137,3 @@ def test_mse_and_bce():
     np.testing.assert_allclose(loss.item(), expected, rtol=1e-10)
     loss.backward()
     np.testing.assert_allclose(x.grad.numpy(), (p - y) / 5, atol=1e-12)
-
-
-OPTIMIZERS = {
-    "SGD": [
-        {"lr": 0.1},
-        {"lr": 0.1, "momentum": 0.9},
-        {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
-    ],
-    "Adam": [{"lr": 0.1}, {"lr": 0.1, "betas": (0.5, 0.7), "weight_decay": 0.1}],
-    "AdamW": [{"lr": 0.1, "weight_decay": 0.1}],
-}
-
-
-@pytest.mark.torch
-@pytest.mark.parametrize(("name", "options"), [(n, o) for n, several in OPTIMIZERS.items() for o in several])
-def test_optimisers_against_torch(name, options):
-    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
-    start = rng.normal(size=(3, 2))
-    p = nn.Parameter(mg.tensor(start))
-    q = torch.tensor(start, requires_grad=True)
-    ours, theirs = getattr(optim, name)([p], **options), getattr(torch.optim, name)([q], **options)
-    for step in range(10):
-        for parameter, optimizer in ((p, ours), (q, theirs)):
-            optimizer.zero_grad()
-            ((parameter - step) ** 2).sum().backward()
-            optimizer.step()
-        np.testing.assert_allclose(p.numpy(), q.detach().numpy(), rtol=1e-10)
-
-
-def test_a_step_after_forward_is_noticed_by_backward():
-    p = nn.Parameter(mg.tensor([2.0]), name="W")
-    y = (p * p).sum()
-    p.grad = mg.tensor([1.0])
-    optim.SGD([p], lr=0.1).step()
-    with pytest.raises(mg.errors.InplaceError, match="W of shape"):
-        y.backward()
-
-
-def test_clipping():
-    a, b = nn.Parameter(mg.zeros(2)), nn.Parameter(mg.zeros(1))
-    with pytest.raises(NoGradientError, match="backward"):
-        optim.clip_grad_norm([a, b], 1.0)
-    a.grad, b.grad = mg.tensor([3.0, 0.0]), mg.tensor([4.0])
-    assert optim.clip_grad_norm([a, b], 10.0).item() == 5.0
-    np.testing.assert_array_equal(a.grad.numpy(), [3.0, 0.0])
-    assert optim.clip_grad_norm([a, b], 1.0).item() == 5.0
-    np.testing.assert_allclose([*a.grad.numpy(), *b.grad.numpy()], [0.6, 0, 0.8], rtol=1e-6)
-    a.grad = mg.tensor([3.0, -2.0])
-    optim.clip_grad_value([a, b], 0.5)
-    np.testing.assert_allclose([*a.grad.numpy(), *b.grad.numpy()], [0.5, -0.5, 0.5], rtol=1e-6)
-
-
-def test_clipping_a_gradient_that_two_tensors_share_scales_it_once():
-    a, b = nn.Parameter(mg.tensor([1.0])), nn.Parameter(mg.tensor([1.0]))
-    ((a + b) * 3).sum().backward()
-    optim.clip_grad_norm([a, b], 1.0)
-    np.testing.assert_allclose([a.grad.item(), b.grad.item()], [0.5**0.5] * 2, rtol=1e-5)
-
-
-def test_cosine_schedule():
-    factors = [optim.cosine(step, 110, warmup=10, floor=0.1) for step in range(111)]
-    np.testing.assert_allclose(factors[:10], np.arange(1, 11) / 10)
-    np.testing.assert_allclose([factors[10], factors[60], factors[110]], [1.0, 0.55, 0.1])
