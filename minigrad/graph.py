@@ -147,20 +147,6 @@ def walk(
             values.append(value)
         return values
 
-    def add(parent: Any, message: Any, fresh: bool) -> None:
-        arrived = grads.get(parent)
-        if arrived is None:
-            grads[parent] = message
-            fresh = fresh and not recorded
-        elif parent in owned:
-            arrived += message
-            grads[parent] = arrived
-        else:
-            grads[parent] = arrived + message
-            fresh = not recorded
-        if fresh:
-            owned.add(parent)
-
     last_write = Tensor.last_write_of_all
     watching = MODE.get().watching
     order = ancestors(key for key in seeds if key.__class__ is Node)
@@ -208,7 +194,18 @@ def walk(
                     message, fresh = _fit(message, node, i), True
                 if message.dtype is not parent.dtype and message.dtype != parent.dtype:
                     message, fresh = _cast(message, node, i), True
-                add(parent, message, fresh)
+                arrived = grads.get(parent)
+                if arrived is None:
+                    grads[parent] = message
+                elif parent in owned:
+                    arrived += message
+                    grads[parent] = arrived  # of a NumPy scalar, += made another
+                    continue
+                else:
+                    grads[parent] = arrived + message
+                    fresh = True
+                if fresh and not recorded:
+                    owned.add(parent)
             if not retain:
                 node.saved = None
                 if node.out is not None and node.out.size > SMALL:

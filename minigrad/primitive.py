@@ -53,8 +53,10 @@ class Rule:
         for name in self.names:
             if name == "in_shape":
                 found[name] = node.parents[i].shape  # type: ignore[union-attr]
+            elif name in node.options:
+                found[name] = node.options[name]
             else:
-                found[name] = i if name == "i" else node.options.get(name, node.op.options.get(name))
+                found[name] = i if name == "i" else node.op.options.get(name)
         return found
 
 
