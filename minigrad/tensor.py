@@ -274,7 +274,11 @@ class Tensor:
         return ops.getitem(self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        """Assign to a part. Gradients follow: what was overwritten gets none, `value` gets its own."""
+        """Assign to a part. Gradients follow: what was overwritten gets none, `value` gets its own.
+
+        Where gradients are recorded this Tensor moves to an array of its own; views taken before keep the old values.
+        Raises InplaceError for a leaf that requires a gradient, and for a view, where gradients are recorded.
+        """
         tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if not (tracked and MODE.get().recording):
             self.data[ops.indexing.raw_index(index)] = value.data if isinstance(value, Tensor) else value
