@@ -1,6 +1,8 @@
 """How parameters start. Every function returns a Parameter, made where `use_backend` says.
 
-The numbers are drawn on the host, so that one seed gives the same model on every backend.
+The numbers are drawn on the host, so that one seed gives the same model on every backend. Weights are (fan_in,
+blocks * fan_out), for x @ W: `blocks` matrices side by side (an LSTM's four gates, say) are each drawn for their own
+fan-out. The plain name of a scheme draws uniformly, `…_normal` from the normal distribution of the same variance.
 """
 
 from __future__ import annotations
@@ -13,42 +15,135 @@ import numpy as np
 from ..backend import NUMPY, current_backend
 from .module import Parameter
 
+Shape = int | tuple[int, ...]
+
 
 def _parameter(values: np.ndarray, dtype: Any) -> Parameter:
     return Parameter(current_backend().xp.asarray(values.astype(dtype)))
 
 
-def constant(shape: int | tuple[int, ...], value: float = 0.0, dtype: Any = "float32") -> Parameter:
+def constant(shape: Shape, value: float = 0.0, dtype: Any = "float32") -> Parameter:
     """`value` everywhere."""
     return _parameter(np.full(shape, value), dtype)
 
 
-def uniform(shape: int | tuple[int, ...], bound: float, dtype: Any = "float32") -> Parameter:
+def zeros(shape: Shape, dtype: Any = "float32") -> Parameter:
+    """0 everywhere."""
+    return constant(shape, 0.0, dtype)
+
+
+def ones(shape: Shape, dtype: Any = "float32") -> Parameter:
+    """1 everywhere."""
+    return constant(shape, 1.0, dtype)
+
+
+def uniform(shape: Shape, bound: float, dtype: Any = "float32") -> Parameter:
     """Uniform in [-bound, bound)."""
     return _parameter(NUMPY.generator.uniform(-bound, bound, shape), dtype)
 
 
-def normal(shape: int | tuple[int, ...], std: float = 1.0, dtype: Any = "float32") -> Parameter:
+def normal(shape: Shape, std: float = 1.0, dtype: Any = "float32") -> Parameter:
     """Normal with mean 0."""
     return _parameter(NUMPY.generator.normal(0.0, std, shape), dtype)
 
 
-def glorot(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
-    """Uniform with bound sqrt(6 / (fan_in + fan_out)), shape (fan_in, blocks * fan_out).
+def truncated_normal(shape: Shape, std: float = 1.0, bound: float = 2.0, dtype: Any = "float32") -> Parameter:
+    """Normal with mean 0, what lies beyond `bound` standard deviations drawn again."""
+    values = NUMPY.generator.normal(size=shape)
+    while (beyond := np.abs(values) > bound).any():
+        values[beyond] = NUMPY.generator.normal(size=int(beyond.sum()))
+    return _parameter(std * values, dtype)
 
-    (Glorot and Bengio 2010, eq. 16.) `blocks` matrices side by side (an LSTM's four gates, say) are each drawn for
-    their own fan-out.
+
+def gain(nonlinearity: str, slope: float = 0.01) -> float:
+    """What to multiply a weight's standard deviation by so that signals keep their size through `nonlinearity`.
+
+    √2 for "relu" (He et al. 2015, eq. 10), √(2 / (1 + slope²)) for "leaky_relu" (eq. 15), 5/3 for "tanh", 3/4 for
+    "selu", 1 for "linear" and "sigmoid": PyTorch's table.
     """
-    return uniform((fan_in, blocks * fan_out), math.sqrt(6.0 / (fan_in + fan_out)), dtype)
+    gains = {"linear": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
+    gains["leaky_relu"] = math.sqrt(2 / (1 + slope**2))
+    if nonlinearity not in gains:
+        raise ValueError(f"unknown nonlinearity {nonlinearity!r}: choose one of {', '.join(gains)}, or give a number")
+    return gains[nonlinearity]
 
 
-def orthogonal(size: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
-    """`blocks` random orthogonal matrices side by side, shape (size, blocks * size) (Saxe et al. 2014).
+def glorot(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
+    """Uniform with bound gain √(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16; "Xavier")."""
+    return uniform((fan_in, blocks * fan_out), gain * math.sqrt(6 / (fan_in + fan_out)), dtype)
+
+
+def glorot_normal(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
+    """Normal with std gain √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 12; "Xavier")."""
+    return normal((fan_in, blocks * fan_out), gain * math.sqrt(2 / (fan_in + fan_out)), dtype)
+
+
+def he(
+    fan_in: int,
+    fan_out: int,
+    blocks: int = 1,
+    dtype: Any = "float32",
+    gain: float = math.sqrt(2),
+    mode: str = "fan_in",
+) -> Parameter:
+    """Uniform with bound gain √(3 / fan), the variance of `he_normal` ("Kaiming")."""
+    return uniform((fan_in, blocks * fan_out), gain * math.sqrt(3 / _fan(fan_in, fan_out, mode)), dtype)
+
+
+def he_normal(
+    fan_in: int,
+    fan_out: int,
+    blocks: int = 1,
+    dtype: Any = "float32",
+    gain: float = math.sqrt(2),
+    mode: str = "fan_in",
+) -> Parameter:
+    """Normal with std gain / √fan, for ReLU unless `gain` says otherwise (He et al. 2015, eq. 10; "Kaiming").
+
+    `mode` "fan_in" keeps the size of signals on the way forward, "fan_out" that of gradients on the way back (eq. 14).
+    """
+    return normal((fan_in, blocks * fan_out), gain / math.sqrt(_fan(fan_in, fan_out, mode)), dtype)
+
+
+def _fan(fan_in: int, fan_out: int, mode: str) -> int:
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode must be 'fan_in' or 'fan_out', not {mode!r}")
+    return fan_in if mode == "fan_in" else fan_out
+
+
+def lecun(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
+    """Uniform with bound √(3 / fan_in), the variance of `lecun_normal`."""
+    return uniform((fan_in, blocks * fan_out), math.sqrt(3 / fan_in), dtype)
+
+
+def lecun_normal(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
+    """Normal with std 1 / √fan_in (LeCun et al. 1998, eq. 16; for SELU, Klambauer et al. 2017)."""
+    return normal((fan_in, blocks * fan_out), 1 / math.sqrt(fan_in), dtype)
+
+
+def orthogonal(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
+    """`blocks` random orthogonal matrices, times `gain`, side by side: (size, blocks * size) (Saxe et al. 2014).
 
     Drawn uniformly: the Q of a normal matrix, its columns' signs fixed by the diagonal of R.
     """
     matrices = []
     for _ in range(blocks):
         q, r = np.linalg.qr(NUMPY.generator.normal(size=(size, size)))
-        matrices.append(q * np.sign(np.diag(r)))
+        matrices.append(gain * q * np.sign(np.diag(r)))
     return _parameter(np.concatenate(matrices, axis=1), dtype)
+
+
+def identity(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
+    """`blocks` identity matrices, times `gain`, side by side: a ReLU network that starts by remembering.
+
+    (Le, Jaitly and Hinton 2015, section 2.)
+    """
+    return _parameter(np.tile(gain * np.eye(size), blocks), dtype)
+
+
+def sparse(
+    fan_in: int, fan_out: int, connections: int = 15, std: float = 1.0, blocks: int = 1, dtype: Any = "float32"
+) -> Parameter:
+    """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5)."""
+    order = NUMPY.generator.random((fan_in, blocks * fan_out)).argsort(axis=0)  # in each column, a random order
+    return _parameter(np.where(order < connections, NUMPY.generator.normal(0.0, std, order.shape), 0.0), dtype)

@@ -2,25 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 from ..backend import backend_of, get_backend
 from ..errors import CheckpointError
 from ..tensor import Tensor
+from .summary import summary
 
 
-class Parameter(Tensor):
+class _Held(Tensor):
+    """A leaf Tensor that belongs to a Module. It takes the name of the attribute that holds it."""
+
+    def __init__(self, data: Any, requires_grad: bool, name: str | None = None):
+        super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad, name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = memo[id(self)] = type(self)(self.data.copy(), self.requires_grad, self._name)
+        twin.grad = None if self.grad is None else Tensor(self.grad.data.copy())
+        return twin
+
+
+class Parameter(_Held):
     """A leaf Tensor that a Module trains. It takes the name of the attribute that holds it."""
 
     def __init__(self, data: Any, requires_grad: bool = True, name: str | None = None):
-        super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad, name)
+        super().__init__(data, requires_grad, name)
+
+
+class Buffer(_Held):
+    """A leaf Tensor that a Module keeps and does not train: running statistics, a fixed table.
+
+    It is saved, restored and moved with the parameters. A plain Tensor as an attribute is none of this.
+    """
+
+    def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None):
+        super().__init__(data, requires_grad, name)
 
 
 class Module:
-    """Base of models and their parts: attributes that are Parameters, Modules, or lists of Modules are found.
+    """Base of models and their parts: attributes that are Parameters, Buffers or Modules are found.
 
-    A subclass sets them in `__init__` (calling `super().__init__()` is not needed) and writes `forward`.
+    So are those in lists, tuples and dicts, under names such as `layers.0.weight`. A subclass sets them in `__init__`
+    (calling `super().__init__()` is not needed) and writes `forward`. What is held twice is found once.
     """
 
     training: bool = True
@@ -32,50 +56,88 @@ class Module:
         return self.forward(*args, **options)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Parameter) and value.name is None:
+        if type(value) is Tensor and isinstance(vars(self).get(name), Buffer):
+            value = Buffer(value.data)  # self.mean = 0.9 * self.mean + 0.1 * x.mean() stays a buffer
+        if isinstance(value, _Held) and value.name is None:
             value.name = name
         object.__setattr__(self, name, value)
 
-    def children(self) -> Iterator[tuple[str, Module]]:
-        """The modules held directly, by name; those in lists as `name.0`, `name.1` …"""
+    def held(self) -> Iterator[tuple[str, Any]]:
+        """Every attribute by name, and in place of a list, tuple or dict what is in it: `name.0`, `name.key` …"""
         for name, value in vars(self).items():
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, (list, tuple)):
-                yield from ((f"{name}.{i}", item) for i, item in enumerate(value) if isinstance(item, Module))
+            yield from _inside(name, value)
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """The modules held directly, by name."""
+        return ((name, value) for name, value in self.held() if isinstance(value, Module))
+
+    def children(self) -> Iterator[Module]:
+        """The modules held directly."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module, by the name `prefix`, and all below it by their dotted names, each once."""
+        seen = {id(self)}
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            yield path, module
+            found = []
+            for name, child in module.named_children():
+                if id(child) not in seen:
+                    seen.add(id(child))
+                    found.append((f"{path}.{name}" if path else name, child))
+            stack += reversed(found)
 
     def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
-        yield self
-        for _, child in self.children():
-            yield from child.modules()
+        """This module and all below it, each once."""
+        return (module for _, module in self.named_modules())
+
+    def _named(self, kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
+        seen: set[int] = set()
+        for path, module in self.named_modules(prefix):
+            for name, value in module.held():
+                if isinstance(value, kind) and id(value) not in seen:
+                    seen.add(id(value))
+                    yield f"{path}.{name}" if path else name, value
 
     def named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
-        """Every parameter, here and below, by its dotted name; one that is held twice is given once."""
-        seen: set[int] = set()
-        for name, parameter in self._walk_parameters(prefix):
-            if id(parameter) not in seen:
-                seen.add(id(parameter))
-                yield name, parameter
-
-    def _walk_parameters(self, prefix: str) -> Iterator[tuple[str, Parameter]]:
-        for name, value in vars(self).items():
-            if isinstance(value, Parameter):
-                yield prefix + name, value
-        for name, child in self.children():
-            yield from child._walk_parameters(f"{prefix}{name}.")
+        """Every parameter, here and below, by its dotted name."""
+        return self._named(Parameter, prefix)
 
     def parameters(self) -> Iterator[Parameter]:
         """Every parameter, here and below."""
         return (parameter for _, parameter in self.named_parameters())
+
+    def named_buffers(self, prefix: str = "") -> Iterator[tuple[str, Buffer]]:
+        """Every buffer, here and below, by its dotted name."""
+        return self._named(Buffer, prefix)
+
+    def buffers(self) -> Iterator[Buffer]:
+        """Every buffer, here and below."""
+        return (buffer for _, buffer in self.named_buffers())
+
+    def apply(self, function: Callable[[Module], Any]) -> Self:
+        """Call `function` with this module and each one below it."""
+        for module in self.modules():
+            function(module)
+        return self
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for parameter in self.parameters():
             parameter.grad = None
 
+    def requires_grad_(self, on: bool = True) -> Self:
+        """Have the parameters trained, or with False frozen: they get no gradient, and optimisers leave them alone."""
+        for parameter in self.parameters():
+            parameter.requires_grad = on
+            if not on:
+                parameter.grad = None
+        return self
+
     def train(self, mode: bool = True) -> Self:
-        """Switch on what happens in training only (dropout)."""
+        """Switch on what happens in training only (dropout, statistics of the batch)."""
         for module in self.modules():
             module.training = mode
         return self
@@ -85,47 +147,57 @@ class Module:
         return self.train(False)
 
     def to(self, backend: str) -> Self:
-        """Move every parameter and its gradient to the backend "numpy" or "cupy", in place."""
+        """Move every parameter, its gradient, and every buffer to the backend "numpy" or "cupy", in place."""
         target = get_backend(backend)
-        for parameter in self.parameters():
-            for tensor in (parameter, parameter.grad):
+        for _, held in self._named(_Held, ""):
+            for tensor in (held, held.grad):
                 if tensor is not None and tensor.backend is not target:
                     tensor.data = target.asarray(tensor.backend.to_numpy(tensor.data))
         return self
 
     def state_dict(self) -> dict[str, Tensor]:
-        """A copy of every parameter's values, by dotted name."""
-        return {name: Tensor(parameter.data.copy(), name=name) for name, parameter in self.named_parameters()}
+        """A copy of the values of every parameter and buffer, by dotted name."""
+        return {name: Tensor(held.data.copy(), name=name) for name, held in self._named(_Held, "")}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take parameters' values from `state` (Tensors or arrays, by the names of `state_dict`), where they are now.
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Take values from `state` (Tensors or arrays, by the names of `state_dict`), to where the parameters are now.
 
-        Raises CheckpointError, and changes nothing, if a name is missing or unknown or a shape does not fit.
+        Raises CheckpointError, and changes nothing, if a shape does not fit or a name is missing or unknown; without
+        `strict`, what goes by a name that both have is taken, and the rest left.
         """
-        own = dict(self.named_parameters())
+        own = dict(self._named(_Held, ""))
         missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-        if missing or extra:
+        if strict and (missing or extra):
             raise CheckpointError(
                 f"the state does not fit this {type(self).__name__}: missing {missing or 'nothing'}, "
                 f"not expected {extra or 'nothing'}: load it into a model made with the same options"
             )
-        for name, parameter in own.items():
-            if tuple(state[name].shape) != parameter.shape:
+        values = {
+            name: state[name].data if isinstance(state[name], Tensor) else state[name] for name in own if name in state
+        }
+        for name, value in values.items():
+            shape = tuple(getattr(value, "shape", ()))
+            if shape != own[name].shape and (shape, own[name].shape) != ((1,), ()):  # a file has no shape ()
                 raise CheckpointError(
-                    f"{name!r} has shape {tuple(state[name].shape)} in the state and {parameter.shape} in this "
+                    f"{name!r} has shape {shape} in the state and {own[name].shape} in this "
                     f"{type(self).__name__}: load it into a model made with the same sizes"
                 )
-        for name, parameter in own.items():
-            raw = state[name].data if isinstance(state[name], Tensor) else state[name]
-            source = backend_of(raw)
-            if source is not parameter.backend and source is not None:
-                raw = parameter.backend.asarray(source.to_numpy(raw))
-            parameter.data[...] = raw
-            parameter.mark_written()
+        for name, value in values.items():
+            held, source = own[name], backend_of(value)
+            if source is not held.backend and source is not None:
+                value = held.backend.asarray(source.to_numpy(value))
+            held.data[...] = value.reshape(held.shape)
+            held.mark_written()
 
     def __repr__(self) -> str:
-        rows = [(name, str(tuple(p.shape)), f"{p.size:,}") for name, p in self.named_parameters()]
-        rows.append(("total", "", f"{sum(p.size for p in self.parameters()):,}"))
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [f"  {a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-        return "\n".join([type(self).__name__, *lines])
+        return summary(self)
+
+
+def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _inside(f"{name}.{key}", item)
+    else:
+        yield name, value
