@@ -87,7 +87,8 @@ METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeez
 FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
     not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
     ones full
-    empty multiply subtract"""
+    empty multiply subtract
+    array cross einsum result_type"""
 for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
     setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))
 

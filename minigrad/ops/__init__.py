@@ -6,7 +6,8 @@ They carry NumPy's names and arguments. Given Tensors they record; given raw arr
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import create, indexing, linalg, pointwise, reduce, shape
+from . import contractions, create, indexing, linalg, pointwise, reduce, shape
+from .contractions import *
 from .create import *
 from .indexing import *
 from .linalg import *
@@ -14,7 +15,7 @@ from .pointwise import *
 from .reduce import *
 from .shape import *
 
-FAMILIES = (create, indexing, linalg, pointwise, reduce, shape)
+FAMILIES = (contractions, create, indexing, linalg, pointwise, reduce, shape)
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(family, name) for family in FAMILIES for name in family.__all__
 }
