@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import linecache
 import os
 import sys
 
-# Frames of files in these folders are the library's own. A package that builds on it may add its folder.
-OWN_FOLDERS = {os.path.dirname(__file__) + os.sep}
+# Frames of files whose path starts so are not the user's: the library's own, and what calls on its behalf. A package
+# that builds on it may add its folder.
+OWN_FILES = {os.path.dirname(__file__) + os.sep, contextlib.__file__, copy.__file__}
 
 
 def users_line() -> str | None:
     """The innermost line being run that is not the library's own: "file:line: source"; None if there is none."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(tuple(OWN_FOLDERS)):
+    while frame is not None and frame.f_code.co_filename.startswith(tuple(OWN_FILES)):
         frame = frame.f_back  # type: ignore[assignment]
     if frame is None:
         return None

@@ -48,7 +48,7 @@ def no_array(op: Op, arg: Any) -> OperandError:
 
 
 def _shape(arg: Any) -> tuple[int, ...] | None:
-    return tuple(arg.shape) if hasattr(arg, "shape") else None
+    return () if isinstance(arg, (bool, int, float)) else tuple(arg.shape) if hasattr(arg, "shape") else None
 
 
 def _operand(i: int, arg: Any) -> str:

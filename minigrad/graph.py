@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from .backend import Array, backend_of
-from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, ShapeError
+from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, OperandError, ShapeError
 from .mode import MODE, Mode
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Node:
         return self.mode.of
 
     def __repr__(self) -> str:
-        return f"<{self.op.name} {self.shape} {'/'.join(self.scope)}>"
+        return f"<{' '.join([self.op.name, str(self.shape), *self.scope])}>"
 
 
 def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ignore[no-untyped-def]
@@ -87,12 +87,17 @@ def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ign
 
 
 class Hook:
-    """What `Tensor.register_hook` returns: `remove()` takes the hook away."""
+    """What `Tensor.register_hook` returns."""
 
     def __init__(self, function: Callable[[Tensor], Any], among: list[Hook]):
         self.function = function
-        self.remove = lambda: among.remove(self)
+        self.among = among
         among.append(self)
+
+    def remove(self) -> None:
+        """Take the hook away, if it is there still."""
+        if self in self.among:
+            self.among.remove(self)
 
 
 def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
@@ -181,9 +186,12 @@ def walk(
                 if useful is not None and parent not in useful:
                     continue
                 values = saved_values(node, rule.picks) if rule.picks else ()
-                message = (
-                    rule.function(g, *values, **rule.options(node, i)) if rule.names else rule.function(g, *values)
-                )
+                if rule.names:
+                    options = rule.options(node, i)
+                    message = rule.function(g, *values, **options)
+                    values = [*values, *options.values()]
+                else:
+                    message = rule.function(g, *values)
                 if watching:
                     check_gradient(node, i, g, values, message)
                 # A rule returns a new array, or one that it was given, or a view: only the first may be added to.
@@ -297,7 +305,9 @@ def _seed(output: Tensor, weight: Any, recorded: bool) -> tuple[Any, Any]:
         weight = output.backend.xp.ones(output.shape, output.dtype)
     seed = weight if isinstance(weight, Tensor) else output._like(output.backend.xp.asarray(weight, output.dtype))
     if seed.shape != output.shape:
-        raise ShapeError(f"the gradient to start from has shape {seed.shape}; the output has shape {output.shape}")
+        raise ShapeError(
+            f"the gradient to start from has shape {seed.shape}, the output {output.shape}: give one of its shape"
+        )
     return output.node or output, seed if recorded else seed.data
 
 
@@ -350,6 +360,8 @@ def _after_hooks(hooks: list[Hook], g: Any, recorded: bool) -> Any:
         if answer is None:
             continue
         if not isinstance(answer, Tensor):
+            if backend_of(answer) is None:
+                raise OperandError(f"a hook returns None, a Tensor, an array or a number, not {type(answer).__name__}")
             answer = shown._like(answer)
         if answer.shape != g.shape:
             raise ShapeError(f"a hook returned shape {answer.shape} for a gradient of shape {g.shape}: mend the hook")

@@ -99,8 +99,8 @@ class Op:
         else:
             if vjp and len(vjp) != len(self.arrays):
                 raise TypeError(
-                    f"{name!r} takes {len(self.arrays)} arrays ({', '.join(self.arrays)}) and has {len(vjp)} VJP "
-                    "rules: give one for each, None where there is no gradient"
+                    f"{name!r} takes {len(self.arrays)} arrays ({', '.join(self.arrays)}) and has {len(vjp)} "
+                    "rules in `vjp`: give one for each, None where there is no gradient"
                 )
             self.rules = [rule and Rule(rule, self) for rule in vjp]
             self.differentiable = sum(1 << i for i, rule in enumerate(self.rules) if rule)
@@ -132,10 +132,13 @@ def primitive(
     `kernel(xp, *arrays, **options)` computes it with `xp`, the array library of its inputs. `vjp` has one rule per
     array argument, None where there is no gradient; without any the operation is not differentiable. A rule takes `g`
     and then, by the names that the kernel gives them, only what it uses (this alone is kept for the backward walk):
-    the result as `out`, arrays, `in_shape`, options. It returns a new array, or `g` or a view of it; the engine sums
-    it over broadcast axes and casts it. A kernel with `*arrays` has a single rule, which takes `i`, the argument's
-    place. A kernel that returns a tuple has several results; then `g` is a list, with zeros for unused ones, and no
-    rule may take `out`. `view` says that the result may share memory with the first argument.
+    the result as `out`, arrays, `in_shape`, options. It returns a new array, or one that it was given, or a view; the
+    engine sums it over broadcast axes, casts it and may add to it in place, so it must not be kept elsewhere. A kernel
+    with `*arrays` has a single rule, which takes `i`, the argument's place. A kernel that returns a tuple has several
+    results; then `g` is a list, with zeros for unused ones, and no rule may take `out`. `view` says that the result may
+    share memory with the first argument. Arrays are given by position.
+
+    A Tensor that is overwritten in place before the backward walk is noticed; a raw array is not.
 
     Raises TypeError here for a rule that names what there is not; ShapeError and BackendMismatchError when called.
     """

@@ -196,9 +196,8 @@ class Tensor:
             return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
         operation = ops.OPERATIONS.get(function.__name__)
         if operation is None:
-            raise OperandError(
-                f"np.{function.__name__} does not know Tensors: use an operation of minigrad, or t.numpy()"
-            )
+            name = f"{function.__module__}.{function.__name__}".replace("numpy", "np")
+            raise OperandError(f"{name} does not know Tensors: use an operation of minigrad, or t.numpy()")
         return operation(*args, **options)
 
     # The graph
@@ -218,6 +217,8 @@ class Tensor:
         What it returns, if not None, takes the gradient's place on the way back. The result's `remove()` takes the
         hook away. Raises NoGradientError for a Tensor that requires no gradient.
         """
+        if not callable(hook):
+            raise OperandError(f"a hook is a function of the gradient, not {type(hook).__name__}")
         if not self.requires_grad:
             raise NoGradientError("no gradient ever comes to a Tensor that requires none: set requires_grad=True")
         holder = self.node or self
@@ -337,7 +338,8 @@ class Tensor:
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
     """A new leaf Tensor with a copy of `data` (an array, a Tensor, or nested lists of numbers).
 
-    Made where `use_backend` says, or where `data` is if it is an array already. Python floats become float32; arrays
+    Gradients stop here (`stack` makes one of several Tensors and lets them through). Made where `use_backend` says, or
+    where `data` is if it is an array already. Python floats become float32; arrays
     keep their dtype; `dtype` overrides both. Raises MinigradError for what is no rectangular array of numbers, and for
     `requires_grad` on a dtype without gradients.
     """
@@ -353,7 +355,8 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
     if array is data or getattr(array, "base", None) is not None:
         array = array.copy()
     if array.dtype.kind not in "fiubc":
-        raise MinigradError(f"a Tensor holds numbers, not {array.dtype}: convert the data first")
+        held = f"a {type(data).__name__}" if array.dtype == object else array.dtype
+        raise MinigradError(f"a Tensor holds numbers, not {held}: convert the data first")
     if requires_grad and array.dtype.kind not in "fc":
         raise MinigradError(f"only floating-point Tensors have gradients, not {array.dtype}: give dtype='float32'")
     return Tensor(array, requires_grad, name)

@@ -9,4 +9,4 @@ from .cells import Cell, GRUCell, LSTMCell, RNNCell
 from .layers import GRU, LSTM, RNN, Recurrent
 from .unroll import unroll
 
-errors.OWN_FOLDERS.add(os.path.dirname(__file__) + os.sep)  # so that errors name a line of the user's, not of ours
+errors.OWN_FILES.add(os.path.dirname(__file__) + os.sep)  # so that errors name a line of the user's, not of ours

@@ -38,6 +38,11 @@ def unroll(
     if state is None:
         state = cell.initial_state(B)
         _name(state, cell, -1 if not reverse else T)
+    elif type(cell).initial_state is Cell.initial_state and _count(state) != len(cell.state_names):
+        raise ShapeError(
+            f"the state of {type(cell).__name__} has the parts ({', '.join(cell.state_names)}), each (batch, size), and "
+            f"was given {_count(state)}: give {'a tuple' if len(cell.state_names) > 1 else 'one Tensor'}"
+        )
     outputs: list[Any] = [None] * T
     items = mg.unstack(xs)
     kind = type(cell).__name__
@@ -50,6 +55,10 @@ def unroll(
             _name(after, cell, t)
         outputs[t], state = output, after
     return mg.stack(outputs), state
+
+
+def _count(state: State) -> int:
+    return len(state) if isinstance(state, tuple) else 1
 
 
 def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> list[Any]:
