@@ -40,8 +40,8 @@ def unroll(
         _name(state, cell, -1 if not reverse else T)
     elif type(cell).initial_state is Cell.initial_state and _count(state) != len(cell.state_names):
         raise ShapeError(
-            f"the state of {type(cell).__name__} has the parts ({', '.join(cell.state_names)}), each (batch, size), and "
-            f"was given {_count(state)}: give {'a tuple' if len(cell.state_names) > 1 else 'one Tensor'}"
+            f"the state of {type(cell).__name__} has the parts ({', '.join(cell.state_names)}), each (batch, size), "
+            f"and was given {_count(state)}: give {'a tuple' if len(cell.state_names) > 1 else 'one Tensor'}"
         )
     outputs: list[Any] = [None] * T
     items = mg.unstack(xs)

@@ -144,7 +144,7 @@ def test_backward_needs_a_scalar():
     x = leaf([1.0, 2.0])
     with pytest.raises(errors.NonScalarError, match=r"shape \(2,\)"):
         (x * 2).backward()
-    with pytest.raises(errors.ShapeError, match=r"shape \(3,\).*shape \(2,\)"):
+    with pytest.raises(errors.ShapeError, match=r"shape \(3,\).*output \(2,\)"):
         (x * 2).backward(np.ones(3))
     (x * 2).backward([1, 10])
     assert x.grad.tolist() == [2, 20]
@@ -751,8 +751,8 @@ def test_numpy_functions_on_tensors():
     assert made["concatenate"].tolist() == [1, 2, 1, 2]
     assert np.shape(x) == (2,)
     assert np.allclose(x, [1, 2])
-    with pytest.raises(TypeError, match=r"np\.kron does not know Tensors"):
-        np.kron(x, x)
+    with pytest.raises(TypeError, match=r"np\.fft\.fft does not know Tensors"):
+        np.fft.fft(x)
     with pytest.raises(TypeError):
         np.add.reduce(x)
     with pytest.raises(TypeError):
