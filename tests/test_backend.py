@@ -82,13 +82,13 @@ def strictly(function):
     return call
 
 
-OPERATORS = "add sub mul truediv pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul itruediv"
+OPERATORS = "add sub mul truediv mod pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul itruediv"
 METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist"
 FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
     not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
     ones full
     empty multiply subtract
-    array cross einsum result_type"""
+    argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique"""
 for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
     setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))
 

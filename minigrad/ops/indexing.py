@@ -1,50 +1,66 @@
-"""Parts of arrays. Gradients of repeated indices add up."""
+"""Parts of arrays. Gradients of repeated indices add up; of repeated assignments the last one counts."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..backend import backend_of
+from ..errors import ShapeError
 from ..primitive import primitive
 from ..tensor import Tensor
+from .linalg import as_arrays
+from .pointwise import where
 
 # fmt: off
 __all__ = [
-    "getitem", "setitem", "take", "take_along_axis",
+    "argwhere", "compress", "extract", "flatnonzero", "getitem", "nonzero", "searchsorted", "select", "setitem", "take",
+    "take_along_axis", "unique",
 ]
 # fmt: on
+
+PLAIN = {int, slice, type(None), type(Ellipsis)}  # what most indices are, and what holds no array
 
 
 def _scatter(xp: Any, g: Any, *, index: Any, shape: tuple[int, ...]) -> Any:
     """Zeros of `shape` with `g` added at `index`."""
     out = xp.zeros(shape, g.dtype)
-    if _is_basic(index):
-        out[index] = g
-    elif xp is np and isinstance(index, np.ndarray) and index.dtype.kind in "iu" and g.ndim > index.ndim:
-        _add_rows(out, index.reshape(-1), g.reshape(index.size, *shape[1:]))
+    if _may_repeat(index):
+        xp.add.at(out.reshape(-1), _places(xp, index, shape).reshape(-1), g.reshape(-1))
     else:
-        xp.add.at(out, index, g)
+        out[index] = g
     return out
 
 
-def _add_rows(out: np.ndarray, rows: np.ndarray, values: np.ndarray) -> None:
-    """out[rows[i]] += values[i], by sorting: NumPy's add.at takes many times as long for whole rows."""
-    if rows.size:
-        rows = rows % len(out)
-        order = np.argsort(rows, kind="stable")
-        ordered = rows[order]
-        starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-        out[ordered[starts]] = np.add.reduceat(values[order], starts, axis=0)
+def _places(xp: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """Where the items of `array[index]` lie in the flattened array: NumPy adds at one index far faster than at many."""
+    parts = _parts(index)
+    if not all(_is_number(part) or (hasattr(part, "dtype") and part.dtype.kind in "iu") for part in parts):
+        return xp.arange(math.prod(shape)).reshape(shape)[index]
+    places: Any = 0
+    for part, n in zip(parts, shape):
+        places = places * n + part % max(n, 1)
+    row = math.prod(shape[len(parts) :])
+    return places.reshape(*places.shape, 1) * row + xp.arange(row)
 
 
-def _is_basic(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        part is None or part is Ellipsis or (isinstance(part, (int, np.integer, slice)) and not isinstance(part, bool))
-        for part in parts
+def _parts(index: Any) -> Sequence[Any]:
+    return index if isinstance(index, tuple) else (index,)
+
+
+def _is_number(part: Any) -> bool:
+    return isinstance(part, (int, np.integer)) and not isinstance(part, bool)
+
+
+def _may_repeat(index: Any) -> bool:
+    """Whether the index may name an item twice: slices, numbers and masks do not."""
+    return any(
+        isinstance(part, list)
+        or (hasattr(part, "dtype") and part.dtype.kind != "b" and not isinstance(part, np.generic))
+        for part in _parts(index)
     )
 
 
@@ -54,55 +70,142 @@ def _assign(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
     return out
 
 
+def _mark_last(xp: Any, x: Any, *, index: Any) -> Any:
+    """For each item of `x[index]`: would an assignment of it there last?"""
+    written = xp.zeros(x.shape, int)
+    number = xp.arange(written[index].size).reshape(written[index].shape)
+    written[index] = number
+    return written[index] == number
+
+
 _getitem = primitive(
     "getitem",
     lambda xp, x, *, index: x[index],
     vjp=[lambda g, in_shape, index: _scatter_add(g, index=index, shape=in_shape)],
     view=True,
 )
-_scatter_add: Callable[..., Any] = primitive("scatter_add", _scatter, vjp=[lambda g, index: getitem(g, index)])
+_scatter_add: Callable[..., Any] = primitive("scatter_add", _scatter, vjp=[lambda g, index: _getitem(g, index=index)])
 _setitem: Callable[..., Any] = primitive(
-    "setitem", _assign, vjp=[lambda g, index: _setitem(g, 0, index=index), lambda g, index: getitem(g, index)]
+    "setitem", _assign, vjp=[lambda g, index: _setitem(g, 0, index=index), lambda g, index: _get_what_lasts(g, index)]
 )
-_take_along_axis = primitive(
-    "take_along_axis",
-    lambda xp, x, *, indices, axis: xp.take_along_axis(x, indices, axis),
-    vjp=[lambda g, in_shape, indices, axis: _scatter_add(g, index=_grid(indices, axis, in_shape), shape=in_shape)],
-)
+_lasts = primitive("lasts", _mark_last)
 
 
-def _grid(indices: Any, axis: int, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """The full index, one array an axis, that `take_along_axis` from an array of `shape` stands for."""
-    axis %= indices.ndim
-    xp: Any = backend_of(indices).xp  # type: ignore[union-attr]
-    sides = [xp.arange(n).reshape((-1,) + (1,) * (indices.ndim - 1 - i)) for i, n in enumerate(shape)]
-    return tuple(indices if i == axis else side for i, side in enumerate(sides))
+def _get_what_lasts(g: Any, index: Any) -> Any:
+    """`g[index]`, with zeros where another assignment came later."""
+    found = _getitem(g, index=index)
+    return where(_lasts(g, index=index), found, 0) if _may_repeat(index) else found
 
 
 def raw_index(index: Any) -> Any:
-    """`index` with raw arrays for Tensors."""
-    if isinstance(index, tuple):
-        return tuple([raw_index(part) for part in index])
-    return index.data if isinstance(index, Tensor) else index
+    """`index` with raw arrays for Tensors, and with copies: no gradient depends on what is written there later."""
+    if index.__class__ in PLAIN:
+        return index
+    if isinstance(index, (tuple, list)):
+        return type(index)([part if part.__class__ in PLAIN else raw_index(part) for part in index])
+    raw = index.data if isinstance(index, Tensor) else index
+    return raw.copy() if hasattr(raw, "copy") else raw
 
 
 def getitem(x: Any, index: Any) -> Any:
-    """`x[index]`, with basic, integer-array or boolean indices."""
-    return _getitem(x, index=raw_index(index))
+    """`x[index]`, with any index of NumPy's: numbers, slices, None, ..., integer arrays, masks, and Tensors of these.
+
+    Raises IndexError for one that is out of range or does not fit.
+    """
+    try:
+        return _getitem(x, index=raw_index(index))
+    except IndexError as error:
+        raise _bad_index(error, x) from None
 
 
 def setitem(x: Any, value: Any, index: Any) -> Any:
-    """A copy of `x` with `value` at `index`."""
-    return _setitem(x, value, index=raw_index(index))
+    """A copy of `x` with `value` at `index`. Where the index names an item twice, the last value stays, as in NumPy.
+
+    Raises IndexError for an index that is out of range or does not fit.
+    """
+    try:
+        return _setitem(x, value, index=raw_index(index))
+    except IndexError as error:
+        raise _bad_index(error, x) from None
 
 
-def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The items of `x` at the integer `indices` along `axis`; of `x` flattened if None."""
+def _bad_index(error: IndexError, x: Any) -> IndexError:
+    name = f"{x.name!r}" if isinstance(x, Tensor) and x.name else "an array"
+    return IndexError(f"{name} of shape {x.shape} has no such part: {error}")
+
+
+def take(a: Any, indices: Any, axis: int | None = None) -> Any:
+    """The items of `a` at the integer `indices` along `axis`; of `a` flattened if None.
+
+    Raises IndexError for an index that is out of range, ShapeError for such an axis.
+    """
+    (a,) = as_arrays(a)
     if axis is None:
-        return getitem(x.reshape(-1), indices)
-    return getitem(x, (slice(None),) * (axis % x.ndim) + (indices,) if axis % x.ndim else indices)
+        return getitem(a.reshape(-1), indices)
+    axis = _checked("take", a, axis)
+    return getitem(a, (slice(None),) * axis + (indices,) if axis else indices)
 
 
-def take_along_axis(x: Any, indices: Any, axis: int) -> Any:
-    """For each line of `x` along `axis`, the items at that line of `indices`; shapes as in NumPy."""
-    return _take_along_axis(x, indices=raw_index(indices), axis=axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """For each line of `arr` along `axis`, its items at that line of the integer `indices`; flattened if None.
+
+    The other axes broadcast against each other. Raises ShapeError for another number of axes.
+    """
+    arr, indices = as_arrays(arr)[0], as_arrays(indices)[0]
+    if axis is None:
+        arr, axis = arr.reshape(-1), 0
+    axis = _checked("take_along_axis", arr, axis)
+    if indices.ndim != arr.ndim:
+        raise ShapeError(f"take_along_axis of shape {arr.shape} takes as many axes of indices, not {indices.ndim}")
+    xp: Any = backend_of(arr.data if isinstance(arr, Tensor) else arr).xp  # type: ignore[union-attr]
+    index = [xp.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
+    index[axis] = indices
+    return getitem(arr, tuple(index))
+
+
+def _checked(name: str, x: Any, axis: int) -> int:
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"{name}: axis {axis} is out of range for shape {x.shape}")
+    return axis % x.ndim
+
+
+def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
+    """The items of `a` along `axis` (flattened if None) where the mask `condition`, which may be shorter, is true."""
+    return take(a, flatnonzero(condition), axis)
+
+
+def extract(condition: Any, arr: Any) -> Any:
+    """The items of `arr`, flattened, where the mask `condition` of the same size is true."""
+    return compress(as_arrays(condition)[0].reshape(-1), arr)
+
+
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """Item by item, the choice of the first condition that is true; `default` where none is."""
+    if len(condlist) != len(choicelist):
+        raise ShapeError(f"select takes as many conditions ({len(condlist)}) as choices ({len(choicelist)})")
+    for condition, choice in zip(reversed(condlist), reversed(choicelist)):
+        default = where(condition, choice, default)
+    return default
+
+
+# Of these the results are places, or whole numbers of them: they have no gradient.
+argwhere = primitive("argwhere", lambda xp, a: xp.argwhere(a))
+flatnonzero = primitive("flatnonzero", lambda xp, a: xp.flatnonzero(a))
+nonzero = primitive("nonzero", lambda xp, a: xp.nonzero(a))
+_searchsorted = primitive("searchsorted", lambda xp, a, v, *, side: xp.searchsorted(a, v, side))
+_unique = primitive(
+    "unique",
+    lambda xp, ar, *, return_index, return_inverse, return_counts: xp.unique(
+        ar, return_index, return_inverse, return_counts
+    ),
+)
+
+
+def searchsorted(a: Any, v: Any, side: str = "left") -> Any:
+    """Before which items of the sorted `a` those of `v` would go: before equal ones, or after with `side="right"`."""
+    return _searchsorted(a, v, side=side)
+
+
+def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """The distinct items of `ar`, sorted; where they come first, which each item is, and how often they occur."""
+    return _unique(ar, return_index=return_index, return_inverse=return_inverse, return_counts=return_counts)
