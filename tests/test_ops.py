@@ -26,12 +26,18 @@ except ImportError:  # the tests that are marked `torch` are skipped
 # Operations that make Tensors from no Tensor, tested by their values below.
 CREATION = {
     "arange": (lambda: mg.arange(1, 7, 2), np.array([1, 3, 5])),
+    "eye": (lambda: mg.eye(2, 3, 1), np.array([[0, 1, 0], [0, 0, 1]], np.float32)),
+    "from_dlpack": (lambda: mg.from_dlpack(np.arange(3)), np.arange(3)),
     "full": (lambda: mg.full((2,), 3.5), np.array([3.5, 3.5], np.float32)),
     "full_like": (lambda: mg.full_like(mg.tensor([[1, 2]]), 7), np.array([[7, 7]])),
+    "identity": (lambda: mg.identity(2, dtype="float64"), np.array([[1.0, 0.0], [0.0, 1.0]])),
+    "linspace": (lambda: mg.linspace(0, 1, 5), np.array([0, 0.25, 0.5, 0.75, 1], np.float32)),
+    "logspace": (lambda: mg.logspace(0, 3, 4, base=2), np.array([1, 2, 4, 8], np.float32)),
     "ones": (lambda: mg.ones((1, 2)), np.ones((1, 2), np.float32)),
     "ones_like": (lambda: mg.ones_like(np.zeros(2)), np.ones(2)),
     "rand": (lambda: mg.rand(2, 3), np.random.default_rng(5).random((2, 3), np.float32)),
     "randn": (lambda: mg.randn(2, 3), np.random.default_rng(5).standard_normal((2, 3), np.float32)),
+    "tri": (lambda: mg.tri(2, 3, 1), np.array([[1, 1, 0], [1, 1, 1]], np.float32)),
     "zeros": (lambda: mg.zeros(3, dtype="float64"), np.zeros(3)),
     "zeros_like": (lambda: mg.zeros_like(mg.tensor(2.0)), np.zeros((), np.float32)),
 }
@@ -163,6 +169,31 @@ def test_creation_on_request():
     assert mg.arange(0, 1, 0.25).tolist() == [0, 0.25, 0.5, 0.75]
     assert mg.arange(2.0).dtype == np.float32
     assert mg.zeros_like(np.ones(2, np.float32), dtype="int64").dtype == np.int64
+    assert mg.linspace(0, 1, 4, endpoint=False).tolist() == [0, 0.25, 0.5, 0.75]
+    assert all(f(mg.tensor(1.0), requires_grad=True).requires_grad for f in (mg.zeros_like, mg.ones_like))
+
+
+def test_dlpack_shares_memory():
+    source = np.arange(3.0)
+    x = mg.from_dlpack(source)
+    assert np.shares_memory(x.data, source)
+    assert np.shares_memory(mg.from_dlpack(x).data, source)
+    with mg.no_grad():
+        x[0] = 5.0
+    assert source.tolist() == [5, 1, 2]
+    source.flags.writeable = False
+    assert not mg.from_dlpack(source).data.flags.writeable
+
+
+@pytest.mark.torch
+def test_dlpack_from_and_to_torch():
+    peer = torch.arange(3.0)
+    x = mg.from_dlpack(peer)
+    peer[1] = 7
+    assert x.tolist() == [0, 7, 2]
+    assert torch.from_dlpack(x).data_ptr() == peer.data_ptr()
+    with pytest.raises(BufferError, match="detach"):
+        mg.from_dlpack(peer.requires_grad_())
     assert mg.ones_like([[1.5, 2.0]]).tolist() == [[1, 1]]
     assert mg.full_like(2.0, 7).dtype == np.float32
 
