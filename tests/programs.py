@@ -117,7 +117,7 @@ class Call:
     options: dict[str, Any]
     shapes: list[Shape]
     results: list[Shape]
-    constant: list[bool]  # of each operand: its domain gives no floats (a mask, say), so no value can stand there
+    constants: list[np.ndarray | None]  # of each operand: what it is where it is no floats (a mask, say)
     of_any_shape: bool = False
 
 
@@ -149,9 +149,11 @@ class Program:
         values = list(inputs)
         for step in self.steps[steps]:
             operands = [operand.of(values, library.convert) for operand in step.operands]
+            if library is TORCHS:  # some of whose functions take no other layout
+                operands = [operand.contiguous() for operand in operands]
             results = listed(getattr(step.row, library.function)(*operands, **step.options))
             for i, (result, shape) in enumerate(zip(results, step.shapes, strict=True)):
-                if library is TORCHS:  # some of whose functions drop or keep an axis
+                if library is TORCHS:  # and some drop or keep an axis
                     result = result.reshape(shape)
                 if step.noise:
                     result = library.tanh(result + library.convert(step.noise[i]))
@@ -175,10 +177,7 @@ class Program:
     def add_step(self, call: Call, places: list[int | None], arranges: bool) -> None:
         number = len(self.steps)
         shapes = [call.shapes[i] if place is None else self.shapes[place] for i, place in enumerate(places)]
-        operands = [
-            self._operand(call.row, i, place, shapes[i], arranges, self.rng("operand", number, i))
-            for i, place in enumerate(places)
-        ]
+        operands = [self._operand(call, i, place, arranges) for i, place in enumerate(places)]
         results = [np.broadcast_shapes(*shapes)] if call.of_any_shape else call.results
         rng = self.rng("noise", number)
         noise = [] if arranges else [rng.uniform(-0.3, 0.3, shape) for shape in results]
@@ -186,10 +185,11 @@ class Program:
         self.shapes += results
         self.generic += [not arranges] * len(results)
 
-    def _operand(self, row: Row, i: int, place: int | None, shape: Shape, arranges: bool, rng: Any) -> Operand:
-        domain = row.domain_of(i)
+    def _operand(self, call: Call, i: int, place: int | None, arranges: bool) -> Operand:
+        domain = call.row.domain_of(i)
         if place is None:
-            return Operand(None, domain(rng, shape, i), source=domain.__name__)
+            return Operand(None, call.constants[i], source=domain.__name__)
+        rng, shape = self.rng("operand", len(self.steps), i), self.shapes[place]
         if domain is not anywhere:  # numbers of the domain, each moved a little by a value
             return Operand(place, domain(rng, shape, i), 0.05, domain.__name__)
         if arranges or self.generic[place]:
@@ -203,7 +203,7 @@ class Program:
             size = int(np.prod(shape))
             same_size = [i for i, other in enumerate(self.shapes) if np.prod(other) == size]
             if same_size:
-                call = Call(RESHAPE, {"shape": shape}, [()], [shape], [False])
+                call = Call(RESHAPE, {"shape": shape}, [()], [shape], [None])
                 self.add_step(call, [same_size[choose(len(same_size))]], arranges=True)
             else:
                 source = choose(len(self.shapes))
@@ -211,7 +211,7 @@ class Program:
                 if size and not count:
                     source, count = 0, int(np.prod(self.shapes[0]))
                 indices = self.rng("indices", len(self.steps)).integers(0, max(count, 1), shape)
-                self.add_step(Call(TAKE, {"indices": indices}, [()], [shape], [False]), [source], arranges=True)
+                self.add_step(Call(TAKE, {"indices": indices}, [()], [shape], [None]), [source], arranges=True)
             found = [len(self.shapes) - 1]
         return found[choose(len(found))]
 
@@ -233,8 +233,8 @@ def _calls_of(row: Row) -> list[Call]:
     for case in once.values():
         arrays = case.arrays()
         results = [np.shape(result) for result in listed(row.numpys(*arrays, **case.options))]
-        constant = [array.dtype.kind != "f" for array in arrays]
-        made.append(Call(row, case.options, [array.shape for array in arrays], results, constant))
+        constants = [None if array.dtype.kind == "f" else array for array in arrays]
+        made.append(Call(row, case.options, [array.shape for array in arrays], results, constants))
     any_shape = row.examples in (ONE, TWO) and all(c.results == [np.broadcast_shapes(*c.shapes)] for c in made)
     return [dataclasses.replace(call, of_any_shape=any_shape) for call in made]
 
@@ -253,8 +253,8 @@ def random_program(choose: Choose, longest: int = 30) -> Program:
             places = _broadcasting(program, len(call.shapes), choose)
         else:
             places = [
-                None if constant else program.place_of_shape(shape, choose)
-                for shape, constant in zip(call.shapes, call.constant)
+                program.place_of_shape(shape, choose) if constant is None else None
+                for shape, constant in zip(call.shapes, call.constants)
             ]
         program.add_step(call, places, family[0] in ARRANGING)
     return program
@@ -267,14 +267,12 @@ def _one(things: list[Any], choose: Choose) -> Any:
 def _broadcasting(program: Program, arity: int, choose: Choose) -> list[int | None]:
     """Values, the second of a shape that broadcasts with the first's to no more than LARGEST numbers."""
     shapes = program.shapes
-    first = choose(len(shapes))
-    if arity == 1:
-        return [first]
-    fitting = []
-    for place, shape in enumerate(shapes):
-        pairs = zip(shapes[first][::-1], shape[::-1])
-        if all(n == m or 1 in (n, m) for n, m in pairs) and (
-            np.prod(np.broadcast_shapes(shapes[first], shape)) <= LARGEST
-        ):
-            fitting.append(place)
-    return [first, fitting[choose(len(fitting))]]
+    small = [place for place, shape in enumerate(shapes) if np.prod(shape) <= LARGEST]
+    first = _one(small, choose)
+    fitting = [place for place in small if _broadcast_size(shapes[first], shapes[place]) <= LARGEST]
+    return [first] if arity == 1 else [first, _one(fitting, choose)]
+
+
+def _broadcast_size(x: Shape, y: Shape) -> float:
+    fit = all(n == m or 1 in (n, m) for n, m in zip(x[::-1], y[::-1]))
+    return np.prod(np.broadcast_shapes(x, y)) if fit else np.inf

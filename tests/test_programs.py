@@ -113,7 +113,7 @@ def check_against_torch(program: Program) -> None:
         return
     total, peer_total = second(gradients, program, OURS), second(expected, program, TORCHS)
     ours: Any = [None] * len(leaves)
-    theirs: Any = [torch.zeros(1)] * len(leaves)
+    theirs: Any = [torch.zeros_like(leaf) for leaf in peer_leaves]
     if isinstance(total, mg.Tensor):
         ours = mg.grad(total, leaves, allow_unused=True)
     if isinstance(peer_total, torch.Tensor):
