@@ -69,12 +69,15 @@ def _of_a_product(x: Any, y: Any) -> str:
             f"'matmul' cannot multiply {x} by {y}: the last axis of the left ({x[-1]}) must be as long as the {place} "
             f"axis of the right ({inner}); transpose one (.mT) or reshape it"
         )
-    return f"'matmul' cannot broadcast the leading axes of {x} and {y}: {x[:-2]} against {y[:-2]}"
+    return (
+        f"'matmul' cannot broadcast the leading axes of {x} and {y}, {x[:-2]} against {y[:-2]}: lengths must be equal, "
+        "or one of them 1; reshape an operand"
+    )
 
 
 def _aligned(args: tuple[Any, ...], shapes: list[tuple[int, ...] | None]) -> str:
     """The shapes below each other, last axes in one column, and a mark below those that do not fit."""
-    shaped = [(_operand(i, arg), shape) for i, (arg, shape) in enumerate(zip(args, shapes)) if shape is not None]
+    shaped = [(_operand(i, arg), shape) for i, (arg, shape) in enumerate(zip(args, shapes)) if shape]
     depth = max(len(shape) for _, shape in shaped)
     columns = [[shape[d - depth] for _, shape in shaped if len(shape) >= depth - d] for d in range(depth)]
     widths = [max(len(str(n)) for n in column) for column in columns]

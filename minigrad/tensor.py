@@ -351,7 +351,9 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
     try:
         array = backend.asarray(data, dtype)
     except (ValueError, TypeError) as error:
-        raise MinigradError(f"no array can be made of {type(data).__name__}: {error}") from error
+        raise MinigradError(
+            f"no array can be made of this {type(data).__name__}: {error}: give numbers, in rows of one length"
+        ) from error
     if array is data or getattr(array, "base", None) is not None:
         array = array.copy()
     if array.dtype.kind not in "fiubc":

@@ -91,9 +91,11 @@ def _join_states(states: list[State]) -> State:
 def _split_state(state: State, count: int) -> list[State]:
     if isinstance(state, tuple):
         return list(zip(*(_split_state(part, count) for part in state), strict=True))
-    if state.ndim < 2 or len(state) != count:
+    if not isinstance(state, mg.Tensor) or state.ndim < 3 or len(state) != count:
+        given = f"shape {state.shape}" if isinstance(state, mg.Tensor) else type(state).__name__
         raise ShapeError(
-            f"the state wants a leading axis of {count} (layers * directions), and has shape {state.shape}"
+            f"a state's parts are Tensors of shape ({count}, batch, size), layers * directions first, not {given}: "
+            "give None, or a state that was returned"
         )
     return list(mg.unstack(state))
 

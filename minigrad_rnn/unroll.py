@@ -27,7 +27,10 @@ def unroll(
     """
     xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
     if xs.ndim != 3 or 0 in xs.shape[:2]:
-        raise ShapeError(f"a sequence is (time, batch, feature), all at least 1, and this has shape {xs.shape}")
+        raise ShapeError(
+            f"a sequence is (time, batch, feature), all at least 1, not {xs.shape}: reshape it, with a batch axis of 1 "
+            "for one alone"
+        )
     if cell.input_size and xs.shape[2] != cell.input_size:
         raise ShapeError(
             f"{type(cell).__name__} takes {cell.input_size} features, and this sequence (time, batch, feature) "

@@ -328,10 +328,10 @@ CheckpointError: the state does not fit this Linear: missing ['bias'], not expec
 CheckpointError: 'weight' has shape (3, 2) in the state and (2, 3) in this Linear: load it into a model made with the same sizes
 
 >>> mg.draw(mg.ones(2), level="atom")
-DrawingError: the level of a drawing is "op", not 'atom'
+DrawingError: there is no level 'atom' of a drawing: choose "op"
 
 >>> mg.draw(mg.ones(2)).save("graph.png")
-DrawingError: a drawing is saved as .svg or .dot, not as '.png'
+DrawingError: name a drawing's file with .svg or .dot at its end, not '.png'
 
 >>> mg.draw([])
 DrawingError: draw takes a Tensor or a sequence of at least one Tensor, such as a loss
@@ -345,7 +345,7 @@ DrawingError: 6001 boxes are more than a drawing can show (5000): draw a shorter
 # Recurrent networks
 
 >>> mr.LSTM(3, 4)(mg.ones((5, 3)))
-ShapeError: a sequence is (time, batch, feature), all at least 1, and this has shape (5, 3)
+ShapeError: a sequence is (time, batch, feature), all at least 1, not (5, 3): reshape it, with a batch axis of 1 for one alone
 
 >>> mr.LSTM(3, 4)(mg.ones((5, 2, 7)))
 ShapeError: LSTMCell takes 3 features, and this sequence (time, batch, feature) has shape (5, 2, 7)
@@ -354,13 +354,13 @@ ShapeError: LSTMCell takes 3 features, and this sequence (time, batch, feature) 
 ShapeError: lengths must be 2 integers (one a sequence) from 0 to 5, and are [6, 1]
 
 >>> mr.LSTM(3, 4, num_layers=2)(mg.ones((5, 2, 3)), state=mg.zeros((2, 4)))
-ShapeError: the state of LSTMCell has the parts (h, c), each (batch, size), and was given 1: give a tuple
+ShapeError: a state's parts are Tensors of shape (2, batch, size), layers * directions first, not shape (2, 4): give None, or a state that was returned
 
 >>> mr.LSTM(0, 4)
 ValueError: input_size and hidden_size must be at least 1, not 0 and 4
 
 >>> mr.cells.get("nowhere:Cell")
-UnknownCellError: the cell 'nowhere:Cell' cannot be imported: No module named 'nowhere'
+UnknownCellError: the cell 'nowhere:Cell' cannot be imported (No module named 'nowhere'): give module:Class, a module on Python's path
 
 >>> mr.RNNCell(3, 4, nonlinearity="sine")
 ValueError: unknown nonlinearity 'sine': choose one of tanh, relu, sigmoid, identity
@@ -430,7 +430,9 @@ ADVICE = re.compile(
     r"[:;,(] (or |and )?(assign|call|check|choose|compute|convert|copy|draw|give|keep|let|load|look|mend|move|name|pass"
     r"|reduce|reshape|return|save|set|take|transpose|use|walk|write)\b|\(clip\b|multiplied by|: pip install"
 )
-RIGHT = re.compile(r", not |, and this has |\b(must|wants|takes|may take|cannot take)\b|has no such part: ")
+RIGHT = re.compile(
+    r", not |, and this has |\b(must|wants|takes|may take|cannot take)\b|has no such part: |cannot be imported: "
+)
 
 
 @every_entry

@@ -40,7 +40,7 @@ class Drawing:
         suffix = os.path.splitext(path)[1]
         printers = {".svg": self.svg, ".dot": self.dot}
         if suffix not in printers:
-            raise DrawingError(f"a drawing is saved as .svg or .dot, not as {suffix or 'a file without suffix'!r}")
+            raise DrawingError(f"name a drawing's file with .svg or .dot at its end, not {suffix or 'nothing'!r}")
         text = printers[suffix]()
         with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
@@ -67,7 +67,7 @@ def draw(
     for Tensors in place of their own. Raises DrawingError for a level other than "op" and for a graph too large.
     """
     if level != "op":
-        raise DrawingError(f'the level of a drawing is "op", not {level!r}')
+        raise DrawingError(f'there is no level {level!r} of a drawing: choose "op"')
     outputs = [x] if isinstance(x, Tensor) else list(x)
     if not outputs or not all(isinstance(output, Tensor) for output in outputs):
         raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")

@@ -53,7 +53,9 @@ def get(name: str) -> type[Cell]:
     except StopIteration:
         raise UnknownCellError(f"unknown cell {name!r}: choose one of {', '.join(names())}, or module:Class") from None
     except (ImportError, AttributeError) as error:
-        raise UnknownCellError(f"the cell {name!r} cannot be imported: {error}") from error
+        raise UnknownCellError(
+            f"the cell {name!r} cannot be imported ({error}): give module:Class, a module on Python's path"
+        ) from error
     if not (isinstance(found, type) and issubclass(found, Cell)):
         raise UnknownCellError(f"{name!r} is no subclass of minigrad_rnn.Cell")
     return found
