@@ -55,6 +55,10 @@ class OperandError(MinigradError, TypeError):
     """An operand that is no array of numbers, or a function of NumPy's that is not for Tensors."""
 
 
+class OutOfRangeError(MinigradError, IndexError):
+    """An index that names no part of the array."""
+
+
 class NonScalarError(ShapeError):
     """`backward()` on something that is no single number, without a seed gradient."""
 

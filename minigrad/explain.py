@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .backend import SCALAR, backend_of
 from .errors import BackendMismatchError, MinigradError, OperandError, ShapeError
 from .mode import MODE
@@ -19,7 +21,7 @@ def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, 
     told = f"{_call(op, args, options)}: {str(error).strip()}"
     if isinstance(error, ValueError) and op.name == "matmul" and None not in shapes:
         told = _of_a_product(*shapes)
-    elif isinstance(error, ValueError) and "broadcast" in str(error) and sum(shape is not None for shape in shapes) > 1:
+    elif isinstance(error, ValueError) and "broadcast" in str(error) and not _fit(shapes):
         told = (
             f"{op.name!r} cannot broadcast these shapes together:\n{_aligned(args, shapes)}\n"
             "lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand"
@@ -49,6 +51,14 @@ def no_array(op: Op, arg: Any) -> OperandError:
 
 def _shape(arg: Any) -> tuple[int, ...] | None:
     return () if isinstance(arg, (bool, int, float)) else tuple(arg.shape) if hasattr(arg, "shape") else None
+
+
+def _fit(shapes: list[tuple[int, ...] | None]) -> bool:
+    try:
+        np.broadcast_shapes(*[shape for shape in shapes if shape is not None])
+    except ValueError:
+        return False
+    return True
 
 
 def _operand(i: int, arg: Any) -> str:

@@ -282,7 +282,7 @@ class Tensor:
         """
         tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if not (tracked and MODE.get().recording):
-            self.data[ops.indexing.raw_index(index)] = value.data if isinstance(value, Tensor) else value
+            ops.indexing.assign(self, value, index)
             self.mark_written()
             return
         if self.requires_grad and self.node is None:

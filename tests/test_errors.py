@@ -78,16 +78,16 @@ ShapeError: 'sum' cannot take ((2, 3), axis=2, keepdims=False): axis 2 is out of
 ShapeError: 'broadcast_to' cannot take ((2,), shape=(2, 3)): operands could not be broadcast together with remapped shapes [original->remapped]: (2,)  and requested shape (2,3)
 
 >>> mg.ones((2, 3))[5]
-IndexError: an array of shape (2, 3) has no such part: index 5 is out of bounds for axis 0 with size 2
+OutOfRangeError: an array of shape (2, 3) has no such part: index 5 is out of bounds for axis 0 with size 2
 
 >>> mg.ones((2, 3))[[0, 1, 2]]
-IndexError: an array of shape (2, 3) has no such part: index 2 is out of bounds for axis 0 with size 2
+OutOfRangeError: an array of shape (2, 3) has no such part: index 2 is out of bounds for axis 0 with size 2
 
 >>> mg.ones((2, 3))[0, 0, 0]
-IndexError: an array of shape (2, 3) has no such part: too many indices for array: array is 2-dimensional, but 3 were indexed
+OutOfRangeError: an array of shape (2, 3) has no such part: too many indices for array: array is 2-dimensional, but 3 were indexed
 
 >>> mg.ones((2, 3))[mg.ones(3) > 0]
-IndexError: an array of shape (2, 3) has no such part: boolean index did not match indexed array along axis 0; size of axis is 2 but size of corresponding boolean axis is 3
+OutOfRangeError: an array of shape (2, 3) has no such part: boolean index did not match indexed array along axis 0; size of axis is 2 but size of corresponding boolean axis is 3
 
 # Operands that are none
 
