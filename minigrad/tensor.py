@@ -194,7 +194,12 @@ class Tensor:
     def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
         if function.__name__ in WITHOUT_GRADIENT:
             return function(*(arg.numpy() if isinstance(arg, Tensor) else arg for arg in args), **options)
-        operation = ops.OPERATIONS.get(function.__name__)
+        if function.__module__ == "numpy.linalg":
+            from . import linalg
+
+            operation = vars(linalg).get(function.__name__)
+        else:
+            operation = ops.OPERATIONS.get(function.__name__)
         if operation is None:
             name = f"{function.__module__}.{function.__name__}".replace("numpy", "np")
             raise OperandError(f"{name} does not know Tensors: use an operation of minigrad, or t.numpy()")
