@@ -53,6 +53,13 @@ ShapeError: 'multiply' cannot broadcast these shapes together:
                            ^^
 lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand (in layer 0 / t=3)
 
+>>> mg.where(np.array([True, False]), mg.ones((3, 3)), 0.0)
+ShapeError: 'where' cannot broadcast these shapes together:
+  operand 0     2
+  operand 1  3  3
+                ^
+lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand
+
 >>> mg.ones((2, 3)) @ mg.ones((2, 3))
 ShapeError: 'matmul' cannot multiply (2, 3) by (2, 3): the last axis of the left (3) must be as long as the last but one axis of the right (2); transpose one (.mT) or reshape it
 
@@ -61,6 +68,9 @@ ShapeError: 'matmul' cannot multiply (2, 3) by (4,): the last axis of the left (
 
 >>> mg.ones((2, 3)) @ 2.0
 ShapeError: 'matmul' multiplies matrices and vectors, not (2, 3) by (): a single number is multiplied by *
+
+>>> mg.ones((2, 4, 3)) @ mg.ones((5, 3, 4))
+ShapeError: 'matmul' cannot broadcast the leading axes of (2, 4, 3) and (5, 3, 4), (2,) against (5,): lengths must be equal, or one of them 1; reshape an operand
 
 >>> mg.concatenate([mg.ones((2, 3)), mg.ones((2, 4))])
 ShapeError: 'concatenate' cannot take ((2, 3), (2, 4), axis=0, bounds=[0, 2, 4]): all the input array dimensions except for the concatenation axis must match exactly, but along dimension 1, the array at index 0 has size 3 and the array at index 1 has size 4
@@ -89,6 +99,10 @@ OutOfRangeError: an array of shape (2, 3) has no such part: too many indices for
 >>> mg.ones((2, 3))[mg.ones(3) > 0]
 OutOfRangeError: an array of shape (2, 3) has no such part: boolean index did not match indexed array along axis 0; size of axis is 2 but size of corresponding boolean axis is 3
 
+>>> y = mg.ones((2, 3))
+>>> y[:, 0] = mg.ones(3)
+ShapeError: 'setitem' cannot take ((2, 3), (3,), index=(slice(None, None, None), 0)): could not broadcast input array from shape (3,) into shape (2,)
+
 # Operands that are none
 
 >>> mg.ones(2) + None
@@ -115,6 +129,9 @@ OperandError: np.add.reduce does not know Tensors: use an operation of minigrad,
 >>> a = np.ones(2)
 >>> a += mg.ones(2)
 OperandError: np.add(…, out=…) does not know Tensors: use an operation of minigrad, or t.numpy()
+
+>>> mg.tensor([[1.0], [2.0, 3.0]])
+MinigradError: no array can be made of this list: setting an array element with a sequence. The requested array has an inhomogeneous shape after 1 dimensions. The detected shape was (2,) + inhomogeneous part.: give numbers, in rows of one length
 
 >>> mg.tensor({"a": 1.0})
 MinigradError: a Tensor holds numbers, not a dict: convert the data first
