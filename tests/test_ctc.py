@@ -9,7 +9,7 @@ from test_backend import StrictArray, strict  # noqa: F401 (a fixture)
 
 import minigrad as mg
 from minigrad import nn
-from minigrad.errors import MinigradError, ShapeError
+from minigrad.errors import MinigradError, OperandError, ShapeError
 
 try:
     import torch
@@ -149,7 +149,7 @@ def test_there_is_no_second_derivative():
         ({"blank": 3}, ValueError, "one of the 3 classes"),
         ({"targets": [[0, 1], [1, 1]]}, ValueError, "other than the blank"),
         ({"targets": [[1, 3], [1, 1]]}, ValueError, "from 0 to 2"),
-        ({"targets": [[1.0, 2.0], [1.0, 1.0]]}, TypeError, "integers"),
+        ({"targets": [[1.0, 2.0], [1.0, 1.0]]}, OperandError, "integers"),
         ({"targets": [1, 2]}, ShapeError, "all 3 labels"),
         ({"targets": [[1], [1]]}, ShapeError, r"\(2, 2 or more\)"),
         ({"input_lengths": [4, 5]}, ValueError, "from 0 to 4"),

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ..backend import backend_of
-from ..errors import MinigradError, ShapeError
+from ..errors import MinigradError, OperandError, ShapeError
 from ..ops import where
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -35,7 +35,7 @@ def ctc_loss(
     loss is infinite and its gradient NaN; with `zero_infinity` both are 0.
 
     The gradient is that with respect to `log_probs` as they are; PyTorch's differs by what `log_softmax` takes out.
-    There is no second derivative. Raises ShapeError, TypeError and ValueError for arguments that do not fit.
+    There is no second derivative. Raises ShapeError, OperandError and ValueError for arguments that do not fit.
     """
     raw = log_probs.data if isinstance(log_probs, Tensor) else log_probs
     if raw.ndim != 3:
@@ -79,7 +79,7 @@ def _padded(targets: np.ndarray, lengths: np.ndarray, N: int) -> tuple[np.ndarra
     """Targets as (batch, most labels), and their lengths."""
     longest = int(lengths.max(initial=0))
     if targets.dtype.kind not in "iu" and targets.size:
-        raise TypeError(f"ctc_loss: targets are integers, not {targets.dtype}: convert them with .astype('int64')")
+        raise OperandError(f"ctc_loss: targets are integers, not {targets.dtype}: convert them with .astype('int64')")
     if targets.ndim == 1 and len(targets) == lengths.sum():
         places = (lengths.cumsum() - lengths)[:, None] + np.arange(longest)
         return np.append(targets, 0).astype(np.int64)[np.minimum(places, len(targets))], lengths

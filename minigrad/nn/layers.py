@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError
+from ..errors import OperandError, OutOfRangeError, ShapeError
 from ..ops import mean, sqrt, square, take, where
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -31,8 +31,8 @@ class Linear(Module):
 class Embedding(Module):
     """A row of learned numbers for each integer: indices (...) -> (..., size). Its weight is (count, size).
 
-    The row `padding_idx`, if given, starts at 0 and gets no gradient. Raises TypeError for indices that are no
-    integers, and IndexError for those not in [0, count) (not checked on a GPU, which would have to be waited for).
+    The row `padding_idx`, if given, starts at 0 and gets no gradient. Raises OperandError for indices that are no
+    integers, OutOfRangeError for those not in [0, count) (not checked on a GPU, which would have to be waited for).
     """
 
     def __init__(self, count: int, size: int, padding_idx: int | None = None, dtype: Any = "float32"):
@@ -53,12 +53,12 @@ class Embedding(Module):
 
 
 def check_indices(what: str, indices: Any, count: int) -> None:
-    """TypeError for what is no array of integers; IndexError for those not in [0, count), where it costs no waiting."""
+    """OperandError for what are no integers; OutOfRangeError, on the host, for those not in [0, count)."""
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"{what} takes integers, not {indices.dtype}: convert them with .astype('int64')")
+        raise OperandError(f"{what} takes integers, not {indices.dtype}: convert them with .astype('int64')")
     if isinstance(indices, np.ndarray) and indices.size and not (indices.min() >= 0 and indices.max() < count):
-        raise IndexError(
-            f"{what} takes integers from 0 to {count - 1}, and was given {indices.min()} to {indices.max()}"
+        raise OutOfRangeError(
+            f"{what} takes integers from 0 to {count - 1}, and was given {indices.min()} to {indices.max()}: mend them"
         )
 
 

@@ -62,8 +62,8 @@ def cross_entropy(
     what each class adds, and the mean is over the weights of the targets. Targets equal to `ignore_index` count for
     nothing; a mean over none is NaN. `label_smoothing` ε spreads the share ε of each target evenly over all classes
     (Szegedy et al. 2016, section 7). Stable for any logits. All as in PyTorch, but for the place of the class axis.
-    Raises ShapeError for shapes that do not fit, TypeError for targets that are no integers, IndexError for those that
-    are no class (not checked on a GPU, which would have to be waited for), ValueError for options.
+    Raises ShapeError for shapes that do not fit, OperandError for targets that are no integers, OutOfRangeError for
+    those that are no class (not checked on a GPU, which would have to be waited for), ValueError for options.
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], not {label_smoothing}")
@@ -136,10 +136,7 @@ def bce_with_logits(
     _, raw = _beside("bce_with_logits", logits, targets)
     _same_shape("bce_with_logits", logits, raw)
     y = targets if isinstance(targets, Tensor) else raw
-    if pos_weight is None:
-        losses = _bce(logits, y)
-    else:
-        losses = pos_weight * (y * softplus(-logits)) + (1 - y) * softplus(logits)
+    losses = _bce(logits, y) if pos_weight is None else softplus(-logits) * y * pos_weight + softplus(logits) * (1 - y)
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -153,7 +150,7 @@ def kl_div(log_probabilities: Tensor, targets: Any, reduction: str = "mean", log
     _same_shape("kl_div", log_probabilities, raw)
     q = targets if isinstance(targets, Tensor) else raw
     log_q = q if log_target else log(where(q > 0, q, 1))
-    losses = (exp(q) if log_target else q) * (log_q - log_probabilities)
+    losses = (-log_probabilities + log_q) * (exp(q) if log_target else q)
     if reduction == "batchmean":
         return sum(losses) / len(losses)
     return _reduced(losses, reduction)
