@@ -1,6 +1,7 @@
 """minigrad: reverse-mode automatic differentiation on NumPy or CuPy arrays, with graphs that can be drawn."""
 
 from . import errors, nn, optim
+from . import linalg as linalg  # after those that load the engine, which operations need
 from .backend import seed, use_backend
 from .check import gradcheck
 from .draw import draw

@@ -68,7 +68,7 @@ def bare(value):
 def wrap(result, source=None):
     """Strict arrays for NumPy's; of no axis too, where NumPy gives a scalar."""
     if isinstance(result, (tuple, list)):
-        return type(result)(wrap(part, source) for part in result)
+        return (list if isinstance(result, list) else tuple)(wrap(part, source) for part in result)
     if not isinstance(result, (np.ndarray, np.generic)):
         return result
     is_view = isinstance(source, StrictArray) and np.may_share_memory(result, source._array)
@@ -82,13 +82,16 @@ def strictly(function):
     return call
 
 
-OPERATORS = "add sub mul truediv mod pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul itruediv"
-METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist"
+OPERATORS = """add sub mul truediv mod pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul
+    itruediv"""
+METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist prod"
 FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
     not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
     ones full
     empty multiply subtract
-    argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique"""
+    argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique
+    eye tril zeros_like"""
+LINALG = "cholesky det eigh inv pinv qr slogdet solve svd"
 for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
     setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))
 
@@ -99,6 +102,7 @@ def asarray(data, dtype=None):
 
 library = types.SimpleNamespace(asarray=asarray, **{name: strictly(getattr(np, name)) for name in FUNCTIONS.split()})
 library.add = types.SimpleNamespace(at=strictly(np.add.at))
+library.linalg = types.SimpleNamespace(**{name: strictly(getattr(np.linalg, name)) for name in LINALG.split()})
 library.random = np.random
 STRICT = Backend("strict", library, StrictArray, lambda array: array._array)
 

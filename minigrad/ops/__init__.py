@@ -6,16 +6,17 @@ They carry NumPy's names and arguments. Given Tensors they record; given raw arr
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import contractions, create, indexing, linalg, pointwise, reduce, shape
+from . import contractions, create, indexing, norms, pointwise, products, reduce, shape
 from .contractions import *
 from .create import *
 from .indexing import *
-from .linalg import *
+from .norms import *
 from .pointwise import *
+from .products import *
 from .reduce import *
 from .shape import *
 
-FAMILIES = (contractions, create, indexing, linalg, pointwise, reduce, shape)
+FAMILIES = (contractions, create, indexing, norms, pointwise, products, reduce, shape)
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(family, name) for family in FAMILIES for name in family.__all__
 }

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ShapeError
 from ..primitive import primitive
-from .linalg import as_arrays
+from .products import as_arrays
 
 # fmt: off
 __all__ = [
@@ -130,7 +130,8 @@ def _plan(subscripts: str, shapes: tuple[Shape, ...], optimize: Any) -> Plan:
         return Plan(preparations, [], None if axes == tuple(range(len(axes))) else axes)
 
     dummies = [np.broadcast_to(np.float32(0), [length[label] for label in labels]) for labels in left]
-    path, _ = np.einsum_path(f"{','.join(left)}->{output}", *dummies, optimize=optimize)
+    wanted = list(optimize) if isinstance(optimize, tuple) else optimize
+    path, _ = np.einsum_path(f"{','.join(left)}->{output}", *dummies, optimize=wanted)
     pairs, places = [], list(range(len(left)))
     for together in path[1:]:
         chosen = [places[i] for i in sorted(together)]

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..backend import backend_of
-from ..errors import ShapeError
+from ..errors import OutOfRangeError, ShapeError
+from ..explain import refused
 from ..primitive import primitive
 from ..tensor import Tensor
-from .linalg import as_arrays
 from .pointwise import where
+from .products import as_arrays
 
 # fmt: off
 __all__ = [
@@ -110,7 +111,7 @@ def raw_index(index: Any) -> Any:
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`, with any index of NumPy's: numbers, slices, None, ..., integer arrays, masks, and Tensors of these.
 
-    Raises IndexError for one that is out of range or does not fit.
+    Raises OutOfRangeError for one that is out of range or does not fit.
     """
     try:
         return _getitem(x, index=raw_index(index))
@@ -121,7 +122,7 @@ def getitem(x: Any, index: Any) -> Any:
 def setitem(x: Any, value: Any, index: Any) -> Any:
     """A copy of `x` with `value` at `index`. Where the index names an item twice, the last value stays, as in NumPy.
 
-    Raises IndexError for an index that is out of range or does not fit.
+    Raises OutOfRangeError for an index that is out of range or does not fit.
     """
     try:
         return _setitem(x, value, index=raw_index(index))
@@ -129,15 +130,26 @@ def setitem(x: Any, value: Any, index: Any) -> Any:
         raise _bad_index(error, x) from None
 
 
-def _bad_index(error: IndexError, x: Any) -> IndexError:
+def assign(x: Tensor, value: Any, index: Any) -> None:
+    """Put `value` at `index` in the data of `x` itself; errors as of `setitem`."""
+    raw = value.data if isinstance(value, Tensor) else value
+    try:
+        x.data[raw_index(index)] = raw
+    except IndexError as error:
+        raise _bad_index(error, x) from None
+    except (ValueError, TypeError) as error:
+        raise refused(error, _setitem.op, (x, raw), {"index": index}) from None  # type: ignore[attr-defined]
+
+
+def _bad_index(error: IndexError, x: Any) -> OutOfRangeError:
     name = f"{x.name!r}" if isinstance(x, Tensor) and x.name else "an array"
-    return IndexError(f"{name} of shape {x.shape} has no such part: {error}")
+    return OutOfRangeError(f"{name} of shape {x.shape} has no such part: {error}")
 
 
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
     """The items of `a` at the integer `indices` along `axis`; of `a` flattened if None.
 
-    Raises IndexError for an index that is out of range, ShapeError for such an axis.
+    Raises OutOfRangeError for an index that is out of range, ShapeError for such an axis.
     """
     (a,) = as_arrays(a)
     if axis is None:

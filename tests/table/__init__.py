@@ -1,6 +1,8 @@
 """Every operation, by one table: a file for each family of `minigrad.ops`, a row for each operation."""
 
-from . import contractions, indexing, linalg, pointwise, reduce, shape
+from . import contractions, indexing, norms, pointwise, products, reduce, shape
 from .row import ONE, TWO, Case, Domain, Row, listed, positive
 
-TABLE: list[Row] = [row for family in (pointwise, reduce, shape, indexing, linalg, contractions) for row in family.ROWS]
+TABLE: list[Row] = [
+    row for family in (pointwise, reduce, shape, indexing, products, contractions, norms) for row in family.ROWS
+]
