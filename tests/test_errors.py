@@ -72,6 +72,16 @@ ShapeError: 'matmul' multiplies matrices and vectors, not (2, 3) by (): a single
 >>> mg.ones((2, 4, 3)) @ mg.ones((5, 3, 4))
 ShapeError: 'matmul' cannot broadcast the leading axes of (2, 4, 3) and (5, 3, 4), (2,) against (5,): lengths must be equal, or one of them 1; reshape an operand
 
+>>> mg.einsum("ij,jk->ik", mg.ones((2, 3)), mg.ones((2, 3)))
+ShapeError: einsum 'ij,jk->ik' gives the label 'j' two lengths, 2 and 3:
+  ij  (2, 3)
+  jk  (2, 3)
+
+>>> mg.einsum("ij,jk->iz", mg.ones((2, 3)), mg.ones((3, 2)))
+ShapeError: einsum 'ij,jk->iz' has the label 'z' of its result only there:
+  ij  (2, 3)
+  jk  (3, 2)
+
 >>> mg.concatenate([mg.ones((2, 3)), mg.ones((2, 4))])
 ShapeError: 'concatenate' cannot take ((2, 3), (2, 4), axis=0, bounds=[0, 2, 4]): all the input array dimensions except for the concatenation axis must match exactly, but along dimension 1, the array at index 0 has size 3 and the array at index 1 has size 4
 
@@ -359,6 +369,35 @@ DrawingError: draw takes a Tensor or a sequence of at least one Tensor, such as 
 >>> mg.draw(y)
 DrawingError: 6001 boxes are more than a drawing can show (5000): draw a shorter sequence or an earlier Tensor, or tag repeated steps with mg.scope("t=0"), mg.scope("t=1") …, whose middle is then folded
 
+# Layers, losses, optimisers
+
+>>> mg.nn.cross_entropy(mg.zeros((4, 5)), np.zeros((4, 1), int))
+ShapeError: cross_entropy: scores of shape (4, 5) want integer targets of shape (4,) (no class axis), or probabilities of shape (4, 5); these have shape (4, 1) and are int64
+
+>>> mg.nn.cross_entropy(mg.zeros((4, 5)), np.array([0, 1, 2, 5]))
+OutOfRangeError: cross_entropy takes integers from 0 to 4, and was given 0 to 5: mend them
+
+>>> mg.nn.mse_loss(mg.zeros((4, 1)), np.zeros(4))
+ShapeError: mse_loss: outputs (4, 1) and targets (4,) differ: reshape one
+
+>>> mg.nn.Linear(3, 4)(mg.zeros((2, 5)))
+ShapeError: 'matmul' cannot multiply (2, 5) by (3, 4): the last axis of the left (5) must be as long as the last but one axis of the right (3); transpose one (.mT) or reshape it
+
+>>> mg.nn.Dropout(1.0)
+ValueError: dropout probability must be in [0, 1), not 1.0
+
+>>> mg.nn.Module()(mg.zeros(2))
+TypeError: Module has no forward(): write it, or call the part that does the work
+
+>>> mg.optim.SGD([], lr=0.1)
+ValueError: SGD was given no parameters: pass model.parameters()
+
+>>> mg.optim.Adam([mg.ones(2, requires_grad=True)], lr=-0.1)
+ValueError: Adam: lr must be in [0, inf), not -0.1
+
+>>> mg.optim.SGD([mg.ones(2, requires_grad=True) * 2], lr=0.1)
+ValueError: SGD updates leaves, and was given a result of 'multiply': pass its leaf
+
 # Recurrent networks
 
 >>> mr.LSTM(3, 4)(mg.ones((5, 3)))
@@ -442,14 +481,13 @@ def test_no_class_of_error_is_missing():
     assert len(REFUSED) > 8
 
 
-# A message ends in what to do, or says what would be right ("takes …, not …"), or hands on NumPy's own words.
+# A message ends in what to do; or says what would be right ("takes …, not …"); or hands on NumPy's own words, or shows
+# einsum's subscripts beside the shapes.
 ADVICE = re.compile(
     r"[:;,(] (or |and )?(assign|call|check|choose|compute|convert|copy|draw|give|keep|let|load|look|mend|move|name|pass"
     r"|reduce|reshape|return|save|set|take|transpose|use|walk|write)\b|\(clip\b|multiplied by|: pip install"
 )
-RIGHT = re.compile(
-    r", not |, and this has |\b(must|wants|takes|may take|cannot take)\b|has no such part: |cannot be imported: "
-)
+RIGHT = re.compile(r", not |, and this has |\b(must|wants?|takes|may take|cannot take)\b|has no such part: |\n  ij  \(")
 
 
 @every_entry
