@@ -87,8 +87,8 @@ def _normalized(xp: Any, x: Any, *, axis: tuple[int, ...], eps: float) -> Any:
 
 
 def _vjp_normalized(g: Any, out: Any, x: Any, axis: tuple[int, ...], eps: float) -> Any:
-    spread = sqrt(mean(square(x - mean(x, axis, True)), axis, True) + eps)
-    return (g - mean(g, axis, True) - out * mean(g * out, axis, True)) / spread
+    spread = sqrt(mean(square(x - mean(x, axis, keepdims=True)), axis, keepdims=True) + eps)
+    return (g - mean(g, axis, keepdims=True) - out * mean(g * out, axis, keepdims=True)) / spread
 
 
 # (x - mean) / √(variance + eps) over some axes, in one node: as a composition it would save five arrays.
@@ -137,7 +137,7 @@ class RMSNorm(Module):
         self.weight = init.ones(self.normalized_shape, dtype) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return _affine(x / sqrt(mean(square(x), _last_axes(self, x), True) + self.eps), self.weight, None)
+        return _affine(x / sqrt(mean(square(x), _last_axes(self, x), keepdims=True) + self.eps), self.weight, None)
 
 
 def _last_axes(layer: LayerNorm | RMSNorm, x: Tensor) -> tuple[int, ...]:
