@@ -45,7 +45,7 @@ def save(path: Path, state: Mapping[str, Any], metadata: Mapping[str, str] | Non
     """
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: np.ascontiguousarray(_host(value)) for name, value in state.items()}
+    arrays = {name: np.asarray(_host(value), order="C") for name, value in state.items()}
     data = _with_sorted_header(to_bytes(arrays, dict(metadata or {})))
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         file.write(data)

@@ -17,11 +17,6 @@ class _Held(Tensor):
     def __init__(self, data: Any, requires_grad: bool, name: str | None = None):
         super().__init__(data.data if isinstance(data, Tensor) else data, requires_grad, name)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = memo[id(self)] = type(self)(self.data.copy(), self.requires_grad, self._name)
-        twin.grad = None if self.grad is None else Tensor(self.grad.data.copy())
-        return twin
-
 
 class Parameter(_Held):
     """A leaf Tensor that a Module trains. It takes the name of the attribute that holds it."""
@@ -177,7 +172,7 @@ class Module:
         }
         for name, value in values.items():
             shape = tuple(getattr(value, "shape", ()))
-            if shape != own[name].shape and (shape, own[name].shape) != ((1,), ()):  # a file has no shape ()
+            if shape != own[name].shape:
                 raise CheckpointError(
                     f"{name!r} has shape {shape} in the state and {own[name].shape} in this "
                     f"{type(self).__name__}: load it into a model made with the same sizes"
@@ -186,7 +181,7 @@ class Module:
             held, source = own[name], backend_of(value)
             if source is not held.backend and source is not None:
                 value = held.backend.asarray(source.to_numpy(value))
-            held.data[...] = value.reshape(held.shape)
+            held.data[...] = value
             held.mark_written()
 
     def __repr__(self) -> str:

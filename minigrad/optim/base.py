@@ -202,16 +202,14 @@ def _listed(given: Any) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A number, or a tuple of them, from what a file made of it; there a number is an array of one."""
+    """A number, or a tuple of them, from the array that a file made of it."""
     value = value.tolist() if hasattr(value, "tolist") else value
-    return (value[0] if len(value) == 1 else tuple(value)) if isinstance(value, list) else value
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _fitting(value: Any, p: Tensor) -> Any:
     """A copy of `value` in the dtype of the parameter and where it is; ValueError if the shape is another."""
     host = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
-    if host.shape == (1,) and p.shape == ():  # in a file a number is an array of one
-        host = host.reshape(())
     if host.shape != p.shape:
         raise ValueError(f"shape {host.shape} for a parameter of shape {p.shape}")
     return p.backend.asarray(host.astype(p.dtype))
