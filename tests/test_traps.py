@@ -405,6 +405,10 @@ def test_numpys_functions_of_arrays_and_tensors_together():
     assert mg.grad(np.dot(a, x), x).tolist() == [1, 4]
     assert mg.grad(np.where(a > 2, x, 0).sum(), x).tolist() == [0, 1]
     assert mg.grad(np.sum(x * a, axis=0), x).tolist() == [1, 4]
+    square = leaf([[2.0, 0.0], [0.0, 4.0]])
+    inverse = np.linalg.inv(square)
+    assert inverse.tolist() == [[0.5, 0], [0, 0.25]]
+    assert mg.grad(inverse.sum(), square).tolist() == [[-0.25, -0.125], [-0.125, -0.0625]]
 
 
 # Lists of Tensors
