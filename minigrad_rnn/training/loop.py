@@ -8,7 +8,7 @@ from typing import Any
 
 import minigrad as mg
 from minigrad.nn import Module
-from minigrad.optim import Optimizer, clip_grad_norm, cosine
+from minigrad.optim import Optimizer, Schedule, clip_grad_norm, cosine
 
 from ..cells import State
 
@@ -28,14 +28,14 @@ def fit(
     `model(inputs, state)` returns (logits, state); the state is carried from batch to batch, without gradient. The
     gradient's norm is clipped to `clip`; the learning rate warms up and falls along a cosine to a tenth.
     """
-    rate = optimizer.lr
+    schedule = Schedule(optimizer, lambda step: cosine(step, steps, warmup=min(20, steps // 10), floor=0.1))
     state: State = None
-    for step, (inputs, targets) in enumerate(islice(batches, steps)):
+    for inputs, targets in islice(batches, steps):
         logits, state = model(inputs, detach(state))
         loss = mg.nn.cross_entropy(logits, targets)
         optimizer.zero_grad()
         loss.backward()
         clip_grad_norm(optimizer.parameters, clip)
-        optimizer.lr = rate * cosine(step, steps, warmup=min(20, steps // 10), floor=0.1)
         optimizer.step()
+        schedule.step()
         yield loss.detach()
