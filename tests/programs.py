@@ -161,11 +161,16 @@ class Program:
         return values
 
     def loss(self, values: list[Any], library: Library = OURS) -> Any:
-        """The sum, weighted at random, of the first and the last value and about half of the others."""
+        """A sum, weighted at random, of the first value, of those that no step uses, and of half of the others.
+
+        Of several results some may go unused.
+        """
+        ends = {step.first for step in self.steps if len(step.shapes) == 1}
+        ends -= {operand.place for step in self.steps for operand in step.operands}
         total: Any = 0
         for i, value in enumerate(values):
             rng = self.rng("weight", i)
-            if i in (0, len(values) - 1) or rng.random() < 0.5:
+            if i == 0 or i in ends or rng.random() < 0.5:
                 total = total + (value * library.convert(rng.uniform(0.5, 1.5, self.shapes[i]))).sum()
         return total
 

@@ -8,13 +8,14 @@ made smaller and printed as Python code.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from programs import OURS, TORCHS, Program, calls, random_program
 
@@ -268,15 +269,17 @@ def test_programs_in_several_threads():
 
 @pytest.mark.torch
 def test_a_wrong_rule_is_found(monkeypatch):
-    """The proof can fail: with one rule a little wrong, it does, and shows a program that calls it."""
+    """The proof can fail: with one rule a little wrong, it does, in many of the programs that call it."""
+    calling = [program for program in map(program_of, range(400)) if "square(" in repr(program)]
+    for program in calling:
+        check_against_torch(program)
     right = mg.square.op.rules[0].function
     monkeypatch.setattr(mg.square.op.rules[0], "function", lambda g, x: right(g, x) * (1 + 1e-6))
-
-    @settings(many(200), phases=[Phase.generate])  # as it was found, not made smaller, which takes a while
-    @given(program=programs())
-    def against_torch(program):
-        check_against_torch(program)
-
-    with pytest.raises(AssertionError) as caught:
-        against_torch()
-    assert "square(" in "".join(caught.value.__notes__)
+    found = 0
+    for program in calling:
+        with contextlib.suppress(AssertionError):
+            check_against_torch(program)
+            continue
+        found += 1
+    assert found > len(calling) / 3  # elsewhere nothing that asks for a gradient went in, or by far less
+    assert len(calling) > 5
