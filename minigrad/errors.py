@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import linecache
 import os
 import sys
 
@@ -15,6 +14,8 @@ OWN_FILES = {os.path.dirname(__file__) + os.sep, contextlib.__file__, copy.__fil
 
 def users_line() -> str | None:
     """The innermost line being run that is not the library's own: "file:line: source"; None if there is none."""
+    import linecache
+
     frame = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(tuple(OWN_FILES)):
         frame = frame.f_back  # type: ignore[assignment]
