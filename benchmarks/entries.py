@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 Size = tuple[int, ...]
+
+STEPS = "T, B, I, H"  # steps, batch, inputs, hidden units
+WIDTHS = "B, I, …, O"  # batch, inputs, the width of each hidden layer, outputs
 
 RNN_SIZES: tuple[Size, ...] = (
     (32, 16, 32, 32),
@@ -18,16 +22,24 @@ RNN_SIZES: tuple[Size, ...] = (
 
 @dataclass(frozen=True)
 class Entry:
-    """Something to measure. Ratios are the first contender's time over each other contender's.
+    """Something to measure. Ratios are the first contender's figure over each other contender's.
 
-    `sizes` are (T, B, I, H): steps, batch, inputs, hidden units; an empty size where an entry has none to choose.
+    `axes` says what the numbers of a size are; both are empty where there is nothing to choose. `threads` are the
+    numbers of threads to measure with, all cores if there are none. Each of `parts` has a process of its own.
     """
 
     name: str
     about: str
     contenders: tuple[str, ...]
     sizes: tuple[Size, ...] = ((),)
+    axes: str = ""
+    threads: tuple[int, ...] = ()
+    parts: tuple[str, ...] = ("",)
     rounds: int = 5
+
+    def takes(self, size: Size) -> bool:
+        """Has a size as many numbers as it should?"""
+        return len(size) >= 3 if self.axes == WIDTHS else len(size) == len(self.sizes[0])
 
 
 ENTRIES = {
@@ -38,17 +50,36 @@ ENTRIES = {
             "one training step (forward, loss, backward) of a recurrent layer in float32",
             ("minigrad", "torch", "torch-eager"),
             RNN_SIZES,
+            STEPS,
         ),
         Entry(
             "lstm-naive",
             "an LSTM written operation by operation: four weight matrices on concat(h, x), the same lines for both",
             ("minigrad", "torch-eager"),
             RNN_SIZES,
+            STEPS,
         ),
         Entry(
             "engine",
-            "one of 1,000 chained multiplications (16×32); 100,000 additions (of 16 numbers) built, walked and freed",
-            ("minigrad", "torch-eager"),
+            "one of 1,000 chained small operations; 100,000 additions (of 16 numbers) built, walked and freed",
+            ("minigrad", "torch-eager", "autograd", "mygrad"),
+            threads=(1,),
+        ),
+        Entry(
+            "mlp-forward",
+            "forward through a small tanh network, nothing recorded: minigrad against the same lines on raw arrays",
+            ("minigrad", "numpy"),
+            ((32, 64, 128, 64, 10), (1, 16, 32, 4), (256, 784, 512, 512, 10)),
+            WIDTHS,
+        ),
+        Entry(
+            "mlp-step",
+            "a whole training step of a relu network (forward, cross-entropy, backward, optimiser), and its memory",
+            ("minigrad", "torch"),
+            ((256, 784, 512, 512, 10), (32, 64, 128, 128, 10)),
+            WIDTHS,
+            threads=(1, 2),
+            parts=("SGD", "Adam"),
         ),
         Entry(
             "imports",
@@ -61,13 +92,13 @@ ENTRIES = {
 
 
 def parse_size(text: str) -> Size:
-    """`"64,32,128,256"` -> (64, 32, 128, 256). Raises ArgumentTypeError for anything but four positive integers."""
+    """`"64,32,128,256"` -> (64, 32, 128, 256). Raises ArgumentTypeError for anything but positive integers."""
     parts = text.split(",")
-    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
-        raise ArgumentTypeError(f"a size is T,B,I,H, four positive integers, not {text!r}")
+    if not all(part.isdecimal() and int(part) for part in parts):
+        raise ArgumentTypeError(f"a size is positive integers with commas between them, not {text!r}")
     return tuple(int(part) for part in parts)
 
 
 def smallest(sizes: tuple[Size, ...]) -> Size:
-    """The size with the least arithmetic."""
-    return min(sizes, key=lambda size: size and size[0] * size[1] * size[3] * (size[2] + size[3]))
+    """The size with the least arithmetic, roughly."""
+    return min(sizes, key=math.prod)

@@ -1,9 +1,10 @@
-"""minigrad and PyTorch behind one small interface, so that both can run the very same lines."""
+"""minigrad and its peers behind one small interface, so that all can run the very same lines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -17,49 +18,70 @@ class UnavailableError(Exception):
 class Library:
     """`leaf(array, requires_grad)` makes a tensor, `host` brings it to NumPy, `wait` waits until the device is done.
 
-    `device` is where its tensors are, in its own words.
+    `record(f, leaves)` runs `f` so that it can be walked back over and returns what `walk(recorded, seed, leaves)`
+    starts from; that returns the gradients of the leaves. `host` takes what was recorded, too. `adds` says that a walk
+    adds to the `.grad` of the one before. `device` is where its tensors are, in its own words.
     """
 
     module: Any
     leaf: Callable[[np.ndarray, bool], Any]
     host: Callable[[Any], np.ndarray]
-    wait: Callable[[], Any]
-    device: str
+    wait: Callable[[], Any] = lambda: None
+    device: str = "cpu"
     facts: dict[str, str] = field(default_factory=dict)  # versions and device, for the record
+    record: Callable[[Callable[..., Any], list[Any]], Any] = lambda f, leaves: f(*leaves)
+    walk: Callable[[Any, Any, list[Any]], list[Any]] = lambda y, seed, leaves: _walk(y, seed, leaves)
+    adds: bool = True
+
+
+def _walk(y: Any, seed: Any, leaves: list[Any]) -> list[Any]:
+    y.backward(seed)
+    return [leaf.grad for leaf in leaves]
 
 
 def load(contender: str, backend: str, threads: int) -> Library:
     """The library of `contender` on the CPU (backend "numpy") or a CUDA device ("cupy"). Raises UnavailableError."""
-    if contender == "minigrad":
-        return _minigrad(backend)
+    if contender in ("minigrad", "numpy"):
+        return (_minigrad if contender == "minigrad" else _raw_arrays)(backend)
     try:
-        return _torch("cuda" if backend == "cupy" else "cpu", threads)
+        if contender in ("torch", "torch-eager"):
+            return _torch("cuda" if backend == "cupy" else "cpu", threads)
+        if backend != "numpy":
+            raise UnavailableError(f"{contender} computes with NumPy alone")
+        return {"autograd": _autograd, "mygrad": _mygrad}[contender]()
     except ModuleNotFoundError as error:
         raise UnavailableError(f"{error.name} is not installed") from error
 
 
 def _minigrad(backend: str) -> Library:
     import minigrad as mg
+
+    raw = _raw_arrays(backend)
+    mg.use_backend(backend)
+    return replace(
+        raw,
+        module=mg,
+        leaf=lambda array, requires_grad: mg.tensor(raw.module.asarray(array), requires_grad=requires_grad),
+        host=lambda tensor: np.array(tensor.numpy()),
+    )
+
+
+def _raw_arrays(backend: str) -> Library:
+    """NumPy or CuPy itself: arrays, and no gradients."""
+    from minigrad.backend import get_backend
     from minigrad.errors import BackendUnavailableError
 
     try:
-        xp = mg.use_backend(backend).backend.xp
+        found = get_backend(backend)
     except BackendUnavailableError as error:
         raise UnavailableError(str(error)) from error
-    facts = {"numpy": np.__version__, "numpy BLAS": _blas()}
-    wait: Callable[[], Any] = lambda: None
+    xp, facts = found.xp, {"numpy": np.__version__, "numpy BLAS": _blas()}
+    arrays = Library(xp, lambda array, _: xp.asarray(array), found.to_numpy, facts=facts)
     if backend == "cupy":
         facts |= {"cupy": xp.__version__, "device": xp.cuda.runtime.getDeviceProperties(0)["name"].decode()}
         facts["CUDA runtime"] = str(xp.cuda.runtime.runtimeGetVersion())
-        wait = xp.cuda.Device().synchronize
-    return Library(
-        module=mg,
-        leaf=lambda array, requires_grad: mg.tensor(xp.asarray(array), requires_grad=requires_grad),
-        host=lambda tensor: np.array(tensor.numpy()),
-        wait=wait,
-        device=backend,
-        facts=facts,
-    )
+        return replace(arrays, wait=xp.cuda.Device().synchronize, device="cuda")
+    return arrays
 
 
 def _blas() -> str:
@@ -86,4 +108,32 @@ def _torch(device: str, threads: int) -> Library:
         wait=wait,
         device=device,
         facts=facts,
+    )
+
+
+def _autograd() -> Library:
+    """HIPS autograd records a function while it runs it: what it returns is a pair (walk, value)."""
+    import autograd
+    import autograd.numpy
+
+    return Library(
+        module=autograd.numpy,
+        leaf=lambda array, requires_grad: array,
+        host=lambda found: np.array(found[1] if isinstance(found, tuple) else found),
+        facts={"autograd": version("autograd"), "numpy": np.__version__},
+        record=lambda f, leaves: autograd.make_vjp(f, tuple(range(len(leaves))))(*leaves),
+        walk=lambda recorded, seed, leaves: recorded[0](seed),
+        adds=False,
+    )
+
+
+def _mygrad() -> Library:
+    import mygrad
+
+    return Library(
+        module=mygrad,
+        leaf=lambda array, requires_grad: mygrad.tensor(array, constant=not requires_grad),
+        host=np.array,
+        adds=False,
+        facts={"mygrad": mygrad.__version__, "numpy": np.__version__},
     )

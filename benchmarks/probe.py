@@ -15,6 +15,7 @@ class Probe:
 
     The first returns the tensor to start the backward walk from. `leaves` lose their gradients before each sample;
     `gradients` gives those that contenders are compared by. The time is divided by `per`, the number of operations.
+    Where `memory` is not 0, so many samples are run first to see by how much they raise the peak of resident memory.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Probe:
     gradients: Callable[[], dict[str, Any]]
     unit: str = "ms"
     per: int = 1
-    memory: bool = False  # is the memory that a sample takes of interest?
+    memory: int = 0
 
 
 def training_step(

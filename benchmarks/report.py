@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from .entries import ENTRIES
 from .load import QUIET
 
 Round = dict[str, list[dict[str, Any]]]  # contender -> its measurements
@@ -36,6 +37,7 @@ def summarise(contenders: list[str], rounds: list[Round]) -> list[Row]:
         ratios = {
             name: [short(own / other) for own, other in zip(medians[contenders[0]], medians[name])]
             for name in contenders[1:]
+            if all(medians[name])  # memory may not grow at all
         }
         rows.append(
             {
@@ -63,15 +65,21 @@ def _without_label(measurement: dict[str, Any]) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The record of a run -> the headings and the cells of its table."""
     first, *peers = record["contenders"]
-    sized = any(block["size"] for block in record["sizes"])
-    headings = ["T, B, I, H"] * sized + ["what", "unit", first, *peers, *(f"{first} / {peer}" for peer in peers)]
+    blocks = record["sizes"]
+    axes = ENTRIES[record["entry"]].axes
+    threaded = len({block.get("threads") for block in blocks}) > 1
+    headings = (
+        ["threads"] * threaded
+        + [axes] * bool(axes)
+        + ["what", "unit", first, *peers, *(f"{first} / {peer}" for peer in peers)]
+    )
     cells = []
-    for block in record["sizes"]:
+    for block in blocks:
+        case = [str(block.get("threads"))] * threaded + [", ".join(map(str, block["size"]))] * bool(axes)
         for row in block["rows"]:
             ratios = [_ratio(row["ratios"].get(peer)) for peer in peers]
             values = [_number(row["medians"].get(name)) for name in (first, *peers)]
-            size = [", ".join(map(str, block["size"]))] * sized
-            cells.append([*size, row["what"], row["unit"], *values, *ratios])
+            cells.append([*case, row["what"], row["unit"], *values, *ratios])
     return headings, cells
 
 
@@ -110,9 +118,12 @@ def show(record: dict[str, Any]) -> None:
     headings, cells = table(record)
     drawn = Table(title=title, caption="\n".join(remarks) or None)
     for heading in headings:
-        drawn.add_column(heading, justify="left" if heading in ("T, B, I, H", "what", "unit") else "right")
-    for row, after in zip(cells, [*cells[1:], [""]]):
-        drawn.add_row(*row, end_section=headings[0] != "what" and row[0] != after[0])
+        drawn.add_column(
+            heading, justify="right" if "minigrad" in heading or heading in record["contenders"] else "left"
+        )
+    case = headings.index("what")
+    for row, after in zip(cells, [*cells[1:], []]):
+        drawn.add_row(*row, end_section=row[:case] != after[:case])
     Console(width=None if sys.stdout.isatty() else 150).print(drawn)
 
 
@@ -143,7 +154,7 @@ def _processor() -> str:
 def packages() -> dict[str, str]:
     """What was measured: the commit if this is a checkout, and the versions that are installed."""
     found = {}
-    for name in ("numpy", "numba", "torch", "cupy-cuda12x", "cupy-cuda13x"):
+    for name in ("numpy", "numba", "torch", "autograd", "mygrad", "cupy-cuda12x", "cupy-cuda13x"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -7,6 +7,7 @@ other down. A process that met other work on the machine is run again, as long a
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -34,8 +35,7 @@ class Harness:
 
     def __init__(self, options: argparse.Namespace):
         self.options = options
-        self.environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(options.threads))
-        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
+        self.threads = os.cpu_count() or 1  # of each process from now on
         self.left_out: dict[str, str] = {}
         self.facts: dict[str, str] = {}
         self.failed = False
@@ -43,9 +43,11 @@ class Harness:
 
     def python(self, *arguments: str) -> str:
         """Run Python in a process of its own and return what it printed. Raises LeftOutError if it fails."""
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
         done = subprocess.run(
             [sys.executable, *arguments],
-            env=self.environment,
+            env=environment,
             cwd=HERE.parent,
             capture_output=True,
             text=True,
@@ -56,14 +58,14 @@ class Harness:
             raise LeftOutError(f"failed: {(done.stderr.splitlines() or ['no message'])[-1]}")
         return done.stdout
 
-    def worker(self, entry: Entry, contender: str, size: Size, *arguments: str) -> list[dict[str, Any]]:
+    def worker(self, entry: Entry, contender: str, size: Size, part: str, *arguments: str) -> list[dict[str, Any]]:
         """The measurements of one contender. Raises LeftOutError if it cannot run."""
         if entry.name == "imports":
             took = float(self.python("-c", IMPORT.format(contender)))
             return [{"what": "import", "unit": "ms", "median": report.short(took)}]
         options = self.options
-        command = ["-m", "benchmarks.worker", entry.name, contender, "--backend", options.backend]
-        command += ["--threads", str(options.threads), "--seconds", str(options.seconds)]
+        command = ["-m", "benchmarks.worker", entry.name, contender, "--backend", options.backend, "--part", part]
+        command += ["--threads", str(self.threads), "--seconds", str(options.seconds)]
         if size:
             command += ["--size", ",".join(map(str, size))]
         told = json.loads(self.python(*command, *arguments).splitlines()[-1])
@@ -72,24 +74,24 @@ class Harness:
         self.facts |= told["facts"]
         return told["measurements"]
 
-    def undisturbed(self, entry: Entry, contender: str, size: Size) -> list[dict[str, Any]]:
-        """The measurements of one contender, made while nobody else used the machine, if patience lasts."""
+    def undisturbed(self, entry: Entry, contender: str, size: Size, part: str) -> list[dict[str, Any]]:
+        """The measurements of one process, made while nobody else used the machine, if patience lasts."""
         while True:
             load.wait_until_quiet(self.deadline)
             meter = load.Meter()
-            found = self.worker(entry, contender, size)
+            found = self.worker(entry, contender, size, part)
             others = meter.others()
             if others <= load.QUIET or time.perf_counter() > self.deadline:
                 return [measurement | {"other work": round(others, 2)} for measurement in found]
 
     def turn(self, entry: Entry, size: Size) -> dict[str, list[dict[str, Any]]]:
-        """Measure all contenders that can run, one after the other."""
+        """Measure all contenders that can run, one after the other, each part of the entry in turn."""
         self.deadline = time.perf_counter() + self.options.patience
-        found = {}
-        for contender in entry.contenders:
+        found: dict[str, list[dict[str, Any]]] = {}
+        for part, contender in itertools.product(entry.parts, entry.contenders):
             if contender not in self.left_out:
                 try:
-                    found[contender] = self.undisturbed(entry, contender, size)
+                    found.setdefault(contender, []).extend(self.undisturbed(entry, contender, size, part))
                 except LeftOutError as error:
                     self.left_out[contender] = str(error)
         return found
@@ -99,17 +101,19 @@ def agreement(harness: Harness, entry: Entry, size: Size) -> dict[str, Any]:
     """Compare what each contender computes with the first one, at one size. Ends the program if they do not agree."""
     import numpy as np
 
-    results = {}
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for contender in entry.contenders:
-            path = Path(folder, f"{contender}.npz")
-            try:
-                harness.worker(entry, contender, size, "--results", str(path))
-            except LeftOutError as error:
-                harness.left_out[contender] = str(error)
-                continue
-            with np.load(path) as arrays:
-                results[contender] = dict(arrays)
+        path = Path(folder, "results.npz")
+        for contender, part in itertools.product(entry.contenders, entry.parts):
+            if contender not in harness.left_out:
+                try:
+                    harness.worker(entry, contender, size, part, "--results", str(path))
+                except LeftOutError as error:
+                    harness.left_out[contender] = str(error)
+                    results.pop(contender, None)
+                    continue
+                with np.load(path) as arrays:
+                    results.setdefault(contender, {}).update(arrays)
     found = {}
     reference, *others = results or [None]
     for contender in others:
@@ -124,6 +128,8 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
     """Run one entry and write its record after every size."""
     options = harness.options
     rounds = options.rounds or entry.rounds
+    cores = os.cpu_count() or 1
+    threads = options.threads or [n for n in entry.threads if n <= cores] or [cores]
     record: dict[str, Any] = {
         "entry": entry.name,
         "about": entry.about,
@@ -131,7 +137,7 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
         "machine": report.machine(),
         "packages": report.packages(),
         "backend": options.backend,
-        "threads": options.threads,
+        "threads": threads,
         "seconds per process": options.seconds,
         "contenders": list(entry.contenders),
         "check": None,
@@ -139,14 +145,16 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
     }
     if options.check and entry.name != "imports":
         record["check"] = agreement(harness, entry, smallest(sizes))
-    for size in sizes:
+    for harness.threads, size in itertools.product(threads, sizes):
         turns = []
+        case = f"{entry.name} {size or ''} {harness.threads} threads"
         for number in range(rounds):
-            print(f"\r{entry.name} {size or ''} round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
+            print(f"\r{case} round {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
             turns.append(harness.turn(entry, size))
         running = [name for name in entry.contenders if name not in harness.left_out]
         complete = running[:1] == record["contenders"][:1]  # without the first there is nothing to compare
-        record["sizes"].append({"size": size, "rows": report.summarise(running, turns) if complete else []})
+        rows = report.summarise(running, turns) if complete else []
+        record["sizes"].append({"size": size, "threads": harness.threads, "rows": rows})
         record |= {"workers": harness.facts, "left out": harness.left_out}
         path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(file=sys.stderr)
@@ -156,10 +164,10 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ENTRIES)}; all if none is given")
-    parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="T,B,I,H", help="steps, batch, inputs, hidden")
+    parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="N,N,…", help="what they are is in --list")
     parser.add_argument("--rounds", type=int, help="turns of all contenders")
     parser.add_argument("--seconds", type=float, default=1.0, help="measured time of each thing in each process")
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="for every contender (default: all cores)")
+    parser.add_argument("--threads", nargs="+", type=int, metavar="N", help="for every contender alike, each N in turn")
     parser.add_argument("--patience", type=float, default=60.0, help="seconds a round waits for a quiet machine")
     parser.add_argument("--backend", choices=("numpy", "cupy"), default="numpy", help="cupy: PyTorch on CUDA, too")
     parser.add_argument("--no-check", dest="check", action="store_false", help="do not compare results first")
@@ -169,6 +177,10 @@ def arguments() -> argparse.Namespace:
     for name in options.names:
         if name not in ENTRIES:
             parser.error(f"no entry is called {name!r}: choose from {', '.join(ENTRIES)}")
+    entries = [ENTRIES[name] for name in options.names or ENTRIES]
+    for size in options.sizes or ():
+        if wrong := [entry for entry in entries if not entry.takes(size)]:
+            parser.error(f"{size} is no size of {wrong[0].name}, which takes {wrong[0].axes or 'none'}: name the entry")
     return options
 
 
@@ -176,13 +188,13 @@ def main() -> int:
     options = arguments()
     if options.list:
         for entry in ENTRIES.values():
-            print(f"{entry.name:12} {entry.about} ({', '.join(entry.contenders)})")
+            print(f"{entry.name:12} {entry.about} ({', '.join(entry.contenders)}) {entry.axes}")
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     failed = False
     for name in options.names or ENTRIES:
         entry, harness = ENTRIES[name], Harness(options)
-        sizes = tuple(options.sizes) if options.sizes and entry.sizes[0] else entry.sizes
+        sizes = tuple(options.sizes) if options.sizes else entry.sizes
         path = options.out / (f"{name}.json" if options.backend == "numpy" else f"{name}-{options.backend}.json")
         report.show(measure(harness, entry, sizes, path))
         failed |= harness.failed

@@ -5,16 +5,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import resource
 import statistics
-import sys
 import time
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from .entries import ENTRIES, Size, parse_size
+from . import memory
+from .entries import ENTRIES, parse_size
 from .libraries import Library, UnavailableError, load
 from .probe import UNITS, Probe
 from .report import short
@@ -48,16 +47,20 @@ def samples_for(seconds: float, fewest: int, probe: Probe, wait: Any) -> list[li
 def measure(probe: Probe, library: Library, seconds: float) -> list[dict[str, Any]]:
     """Medians of the whole and of each phase, in the probe's unit, and the peak memory where that is of interest."""
     found = []
-    if probe.memory:
-        before = _peak_memory()
-        sample(probe, library.wait)
-        found.append(_measurement(f"{probe.name} peak memory", "MB", [_peak_memory() - before]))
+    if probe.memory and library.device == "cpu":  # what a GPU has in its own memory does not show here
+        before = memory.forget_peak()
+        for _ in range(probe.memory):
+            sample(probe, library.wait)
+        peak = memory.peak()
+        found.append(_measurement(f"{probe.name} peak memory", "MB", [peak - before]))
+        found.append(_measurement(f"{probe.name} peak memory in all", "MB", [peak]))
     samples_for(seconds * WARM_UP, 2, probe, library.wait)
     rows = samples_for(seconds, FEWEST_SAMPLES, probe, library.wait)
     scale = UNITS[probe.unit] / probe.per
     found.append(_measurement(probe.name, probe.unit, [sum(row) * scale for row in rows]))
-    for phase, times in zip(probe.phases, zip(*rows)):
-        found.append(_measurement(f"{probe.name} {phase}", probe.unit, [t * scale for t in times]))
+    if len(probe.phases) > 1:
+        for phase, times in zip(probe.phases, zip(*rows)):
+            found.append(_measurement(f"{probe.name} {phase}", probe.unit, [t * scale for t in times]))
     return found
 
 
@@ -72,20 +75,18 @@ def _measurement(what: str, unit: str, samples: list[float]) -> dict[str, Any]:
     }
 
 
-def _peak_memory() -> float:
-    """The most memory (MB) that this process has had resident so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
 def results(probe: Probe, host: Any) -> dict[str, np.ndarray]:
-    """What the contenders must agree on: the value that the first phase returns, and the gradients."""
+    """What the contenders must agree on: what the first phase returns, the gradients, and what it returns next time.
+
+    The last shows what an optimiser has done meanwhile.
+    """
     first, *others = probe.phases.values()
     state = first(None)
     found = {f"{probe.name} value": host(state)}
     for phase in others:
         state = phase(state)
-    return found | {f"{probe.name} d/d{name}": host(grad) for name, grad in probe.gradients().items()}
+    found |= {f"{probe.name} d/d{name}": host(grad) for name, grad in probe.gradients().items()}
+    return found | {f"{probe.name} next value": host(first(None))}
 
 
 def main() -> None:
@@ -93,19 +94,19 @@ def main() -> None:
     parser.add_argument("entry", choices=ENTRIES)
     parser.add_argument("contender")
     parser.add_argument("--size", type=parse_size, default=())
+    parser.add_argument("--part", default="", help="which of the entry's parts")
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--results", help="write what is to be compared to this .npz file; measure nothing")
     options = parser.parse_args()
-    size: Size = options.size
     try:
         library = load(options.contender, options.backend, options.threads)
     except UnavailableError as error:
         print(json.dumps({"skipped": str(error)}))
         return
     workload = importlib.import_module(f".workloads.{options.entry.replace('-', '_')}", __package__)
-    probes = workload.probes(options.contender, library, size)
+    probes = workload.probes(options.contender, library, options.size, *filter(None, [options.part]))
     if options.results:
         np.savez(
             options.results, **{name: array for probe in probes for name, array in results(probe, library.host).items()}

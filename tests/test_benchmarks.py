@@ -1,17 +1,28 @@
 """The benchmark harness, without measuring anything: sizes, ratios, tables, the comparison of results."""
 
 import argparse
+import importlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from benchmarks import check, load, report
+import minigrad as mg
+from benchmarks import check, libraries, load, memory, report, run
 from benchmarks.entries import ENTRIES, parse_size, smallest
 from benchmarks.probe import Probe
 from benchmarks.worker import measure, results
+from benchmarks.workloads import engine, mlp_forward, mlp_step
+
+
+@pytest.fixture(autouse=True)
+def _backend():
+    """Loading minigrad's contender chooses its backend for good: not for the tests that follow."""
+    with mg.use_backend("numpy"):
+        yield
 
 
 def measured(*medians, what="LSTM"):
@@ -65,15 +76,52 @@ def test_what_was_left_out_and_other_work_are_told(capsys):
     assert "up to 1.5 cores busy" in told
 
 
-def test_a_size_is_four_positive_integers():
+def test_a_table_shows_the_threads_where_they_differ():
+    rows = report.summarise(["minigrad", "torch"], ROUNDS)
+    blocks = [{"size": (8, 3, 2), "threads": threads, "rows": rows} for threads in (1, 2)]
+    told = {"entry": "mlp-step", "contenders": ["minigrad", "torch"], "sizes": blocks}
+    headings, cells = report.table(told)
+    assert headings[:3] == ["threads", "B, I, …, O", "what"]
+    assert [row[:3] for row in cells[1:3]] == [["1", "8, 3, 2", "LSTM forward"], ["2", "8, 3, 2", "LSTM"]]
+    assert report.table(told | {"sizes": blocks[:1]})[0][0] == "B, I, …, O"
+
+
+def test_nothing_is_divided_by_memory_that_did_not_grow():
+    rounds = [{"minigrad": measured(3), "torch": measured(0)}]
+    (row,) = report.summarise(["minigrad", "torch"], rounds)
+    assert row["medians"] == {"minigrad": 3, "torch": 0}
+    assert row["ratios"] == {}
+
+
+def test_a_size_is_positive_integers():
     assert parse_size("64,32,128,256") == (64, 32, 128, 256)
-    for wrong in ("64,32,128", "64,32,0,256", "a,b,c,d"):
+    for wrong in ("64,32,0,256", "a,b,c,d", "1,,2"):
         with pytest.raises(argparse.ArgumentTypeError, match=wrong):
             parse_size(wrong)
 
 
+def test_an_entry_takes_sizes_of_its_own_length():
+    rnn, network, alone = ENTRIES["rnn"], ENTRIES["mlp-step"], ENTRIES["engine"]
+    assert rnn.takes((1, 2, 3, 4))
+    assert not rnn.takes((1, 2, 3))
+    assert network.takes((1, 2, 3))
+    assert network.takes((1, 2, 3, 4, 5))
+    assert not network.takes((1, 2))
+    assert alone.takes(())
+    assert not alone.takes((1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("given", [["engine", "--sizes", "1,2,3,4"], ["rnn", "mlp-step", "--sizes", "8,4,2"]])
+def test_a_size_that_an_entry_does_not_take_is_refused(given, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["run", *given])
+    with pytest.raises(SystemExit):
+        run.arguments()
+    assert f"is no size of {given[0]}" in capsys.readouterr().err
+
+
 def test_results_are_compared_at_the_smallest_size():
     assert smallest(ENTRIES["rnn"].sizes) == (32, 16, 32, 32)
+    assert smallest(ENTRIES["mlp-step"].sizes) == (32, 64, 128, 128, 10)
     assert smallest(ENTRIES["engine"].sizes) == ()
 
 
@@ -100,7 +148,104 @@ def test_a_worker_times_each_phase_and_keeps_what_is_to_be_compared():
     found = measure(probe, Library, seconds=0.0)
     assert [each["what"] for each in found] == ["LSTM", "LSTM forward", "LSTM backward"]
     assert all(each["samples"] == 5 and each["fastest"] <= each["median"] <= each["slowest"] for each in found)
-    assert set(results(probe, np.asarray)) == {"LSTM value", "LSTM d/dW"}
+    assert set(results(probe, np.asarray)) == {"LSTM value", "LSTM d/dW", "LSTM next value"}
+    alone = replace(probe, phases={"forward": lambda _: np.float32(3)})
+    assert [each["what"] for each in measure(alone, Library, seconds=0.0)] == ["LSTM"]
+
+
+def test_a_worker_looks_at_the_memory_of_the_first_samples_alone():
+    samples = []
+    probe = Probe("SGD", {"forward": samples.append}, [], dict, memory=3)
+    library = libraries.load("minigrad", "numpy", 1)
+    growth, peak, _ = measure(probe, library, seconds=0.0)
+    assert [growth["what"], peak["what"]] == ["SGD peak memory", "SGD peak memory in all"]
+    assert len(samples) == 3 + 2 + 5  # for the memory, to warm up, to measure
+    assert 0 <= growth["median"] < peak["median"]
+    on_device = measure(probe, replace(library, device="cuda"), seconds=0.0)
+    assert [each["what"] for each in on_device] == ["SGD"]
+
+
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="the peak of memory can be forgotten on Linux only")
+def test_the_peak_of_memory_can_be_forgotten():
+    for megabytes in (64, 16):  # the second peak is lower, and is found all the same
+        before = memory.forget_peak()
+        np.ones(megabytes * 125_000)
+        assert memory.peak() - before == pytest.approx(megabytes, abs=4)
+
+
+def computed(contender, entry, *arguments):
+    """What is compared of all probes of one contender, on the CPU."""
+    try:
+        library = libraries.load(contender, "numpy", 1)
+    except libraries.UnavailableError as error:
+        pytest.skip(str(error))
+    workload = importlib.import_module(f"benchmarks.workloads.{entry.replace('-', '_')}")
+    probes = workload.probes(contender, library, *arguments)
+    return {name: array for probe in probes for name, array in results(probe, library.host).items()}
+
+
+@pytest.mark.parametrize("contender", ENTRIES["engine"].contenders)
+def test_all_engines_compute_the_same_chains(contender, monkeypatch):
+    monkeypatch.setattr(engine, "ADDITIONS", 10)
+    found = computed(contender, "engine", ())
+    assert found["100,000 additions d/dx"] == pytest.approx(np.full(16, 11.0))
+    assert found["add 16×32 d/dw"] == pytest.approx(np.full((16, 32), 1000.0))
+    assert found["tanh 1 number value"] == pytest.approx(0.0386, abs=1e-4)  # √(3 / 2n) nearly
+    assert len([name for name in found if name.endswith(" value") and "next" not in name]) == 11
+    assert check.worst(found, computed("minigrad", "engine", ()))[1] < check.TOLERANCE
+
+
+def test_a_network_is_the_same_on_raw_arrays_and_records_nothing():
+    size = (8, 5, 6, 3)
+    raw, ours = (computed(contender, "mlp-forward", size) for contender in ("numpy", "minigrad"))
+    assert raw["forward value"].shape == (8, 3)
+    assert check.worst(raw, ours)[1] < 1e-6
+    for probe in mlp_forward.probes("minigrad", libraries.load("minigrad", "numpy", 1), size):
+        (phase,) = probe.phases.values()
+        assert not phase(None).requires_grad
+        assert probe.per == mlp_forward.MOST_CALLS
+
+
+def test_a_large_network_is_called_less_often():
+    sizes = ENTRIES["mlp-forward"].sizes
+    library = libraries.load("numpy", "numpy", 1)
+    assert [next(mlp_forward.probes("numpy", library, size)).per for size in sizes] == [19, 100, 1]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("part", ENTRIES["mlp-step"].parts)
+def test_a_training_step_is_pytorchs(part):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    ours, theirs = (computed(contender, "mlp-step", (8, 5, 6, 3), part) for contender in ("minigrad", "torch"))
+    assert set(ours) == {f"{part} {what}" for what in ("value", "next value", "d/dW0", "d/db0", "d/dW1", "d/db1")}
+    assert check.worst(theirs, ours)[1] < check.TOLERANCE
+
+
+@pytest.mark.parametrize("part", ENTRIES["mlp-step"].parts)
+def test_training_steps_learn(part, monkeypatch):
+    monkeypatch.setattr(mlp_step, "BATCHES", 1)
+    (probe,) = mlp_step.probes("minigrad", libraries.load("minigrad", "numpy", 1), (8, 5, 32, 3), part)
+    losses = []
+    for _ in range(60):
+        state = None
+        for name, phase in probe.phases.items():
+            state = phase(state)
+            if name == "forward":
+                losses.append(state.item())
+    assert losses[-1] < 0.5 * losses[0]
+    assert probe.memory == 20
+
+
+def test_a_contender_without_a_gpu_says_so():
+    for contender in ("autograd", "mygrad"):
+        with pytest.raises(libraries.UnavailableError, match=f"{contender} computes with NumPy alone"):
+            libraries.load(contender, "cupy", 1)
+
+
+def test_a_contender_that_is_not_installed_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mygrad", None)
+    with pytest.raises(libraries.UnavailableError, match="mygrad is not installed"):
+        libraries.load("mygrad", "numpy", 1)
 
 
 def test_a_meter_sees_no_negative_load():
