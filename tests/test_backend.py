@@ -90,7 +90,11 @@ FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divi
     ones full
     empty multiply subtract
     argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique
-    eye tril zeros_like"""
+    eye tril zeros_like
+    arccos arccosh arcsin arcsinh arctan arctan2 arctanh around bitwise_and bitwise_or bitwise_xor cbrt ceil copysign
+    cos cosh deg2rad exp2 fabs floor floor_divide fmax fmin fmod heaviside hypot invert isinf isnan log10 log2
+    logaddexp2 logical_and logical_not logical_or logical_xor nan_to_num positive rad2deg reciprocal remainder rint
+    signbit sin sinc sinh square tan trunc"""
 LINALG = "cholesky det eigh inv pinv qr slogdet solve svd"
 for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
     setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))

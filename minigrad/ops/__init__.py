@@ -6,7 +6,7 @@ They carry NumPy's names and arguments. Given Tensors they record; given raw arr
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import contractions, create, indexing, norms, pointwise, products, reduce, shape
+from . import contractions, create, indexing, norms, pointwise, products, reduce, shape, special
 from .contractions import *
 from .create import *
 from .indexing import *
@@ -15,8 +15,9 @@ from .pointwise import *
 from .products import *
 from .reduce import *
 from .shape import *
+from .special import *
 
-FAMILIES = (contractions, create, indexing, norms, pointwise, products, reduce, shape)
+FAMILIES = (contractions, create, indexing, norms, pointwise, products, reduce, shape, special)
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(family, name) for family in FAMILIES for name in family.__all__
 }

@@ -1,4 +1,8 @@
-"""Element by element. The engine sums a rule's result over broadcast axes, so no rule here speaks of shapes."""
+"""Element by element. The engine sums a rule's result over broadcast axes, so no rule here speaks of shapes.
+
+Kinks and ties are PyTorch's. Where a derivative is infinite (of sqrt and cbrt at 0, of arcsin at 1) so is the gradient;
+where the function has a corner, or only jumps, it is finite and said below.
+"""
 
 from __future__ import annotations
 
@@ -9,57 +13,158 @@ from typing import Any
 import numpy as np
 
 from ..backend import backend_of, get_backend
+from ..errors import OperandError
 from ..primitive import primitive
 from ..tensor import Tensor
 
 # fmt: off
 __all__ = [
-    "abs", "absolute", "add", "astype", "clip", "copy", "divide", "equal", "exp", "expm1", "greater",
-    "greater_equal", "less", "less_equal", "log", "log1p", "maximum", "minimum", "multiply", "negative",
-    "not_equal", "power", "relu", "sigmoid", "sign", "softplus", "sqrt", "square", "subtract", "tanh", "to",
-    "where",
+    "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "around",
+    "astype", "bitwise_and", "bitwise_or", "bitwise_xor", "cbrt", "ceil", "clip", "copy", "copysign", "cos", "cosh",
+    "deg2rad", "degrees", "divide", "equal", "exp", "exp2", "expm1", "fabs", "float_power", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "greater", "greater_equal", "heaviside", "hypot", "invert", "isfinite", "isinf", "isnan",
+    "less", "less_equal", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "maximum", "minimum", "mod", "multiply", "nan_to_num", "negative", "not_equal",
+    "positive", "power", "rad2deg", "radians", "reciprocal", "remainder", "rint", "round", "sign", "signbit", "sin",
+    "sinc", "sinh", "sqrt", "square", "subtract", "tan", "tanh", "to", "trunc", "where",
 ]
 # fmt: on
+
+LOG_2, LOG_10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
 add = primitive("add", lambda xp, x, y: x + y, vjp=[lambda g: g, lambda g: g])
 subtract = primitive("subtract", lambda xp, x, y: x - y, vjp=[lambda g: g, lambda g: -g])
 multiply = primitive("multiply", lambda xp, x, y: x * y, vjp=[lambda g, y: g * y, lambda g, x: g * x])
 divide = primitive("divide", lambda xp, x, y: xp.divide(x, y), vjp=[lambda g, y: g / y, lambda g, out, y: -g * out / y])
 negative = primitive("negative", lambda xp, x: -x, vjp=[lambda g: -g])
+positive = primitive("positive", lambda xp, x: xp.positive(x), vjp=[lambda g: g])
+reciprocal = primitive("reciprocal", lambda xp, x: xp.reciprocal(x), vjp=[lambda g, out: -g * (out * out)])
 
 exp = primitive("exp", lambda xp, x: xp.exp(x), vjp=[lambda g, out: g * out])
+exp2 = primitive("exp2", lambda xp, x: xp.exp2(x), vjp=[lambda g, out: g * (out * LOG_2)])
 expm1 = primitive("expm1", lambda xp, x: xp.expm1(x), vjp=[lambda g, out: g * (out + 1)])
 log = primitive("log", lambda xp, x: xp.log(x), vjp=[lambda g, x: g / x])
+log2 = primitive("log2", lambda xp, x: xp.log2(x), vjp=[lambda g, x: g / (x * LOG_2)])
+log10 = primitive("log10", lambda xp, x: xp.log10(x), vjp=[lambda g, x: g / (x * LOG_10)])
 log1p = primitive("log1p", lambda xp, x: xp.log1p(x), vjp=[lambda g, x: g / (1 + x)])
+logaddexp = primitive(
+    "logaddexp",
+    lambda xp, x, y: xp.logaddexp(x, y),
+    vjp=[lambda g, x, y: g * _weight(x, y, 1), lambda g, x, y: g * _weight(y, x, 1)],
+)
+logaddexp2 = primitive(
+    "logaddexp2",
+    lambda xp, x, y: xp.logaddexp2(x, y),
+    vjp=[lambda g, x, y: g * _weight(x, y, LOG_2), lambda g, x, y: g * _weight(y, x, LOG_2)],
+)
 sqrt = primitive("sqrt", lambda xp, x: xp.sqrt(x), vjp=[lambda g, out: g / (2 * out)])
-square = primitive("square", lambda xp, x: x * x, vjp=[lambda g, x: g * (2 * x)])
+cbrt = primitive("cbrt", lambda xp, x: xp.cbrt(x), vjp=[lambda g, out: g / (3 * out * out)])
+square = primitive("square", lambda xp, x: xp.square(x), vjp=[lambda g, x: g * (2 * x)])
+
+sin = primitive("sin", lambda xp, x: xp.sin(x), vjp=[lambda g, x: g * cos(x)])
+cos: Callable[..., Any] = primitive("cos", lambda xp, x: xp.cos(x), vjp=[lambda g, x: -g * sin(x)])
+tan = primitive("tan", lambda xp, x: xp.tan(x), vjp=[lambda g, out: g * (1 + out * out)])
+sinh = primitive("sinh", lambda xp, x: xp.sinh(x), vjp=[lambda g, x: g * cosh(x)])
+cosh: Callable[..., Any] = primitive("cosh", lambda xp, x: xp.cosh(x), vjp=[lambda g, x: g * sinh(x)])
 tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)])
-
-sigmoid = primitive("sigmoid", lambda xp, x: _logistic(xp, x), vjp=[lambda g, out: g * (out * (1 - out))])
-softplus = primitive("softplus", lambda xp, x: xp.logaddexp(x, 0), vjp=[lambda g, x: g * sigmoid(x)])
-
-# Kinks and ties as PyTorch has them: relu'(0) = abs'(0) = 0, a tie of maximum or minimum gives each side half,
-# clip passes the gradient at its bounds.
-relu = primitive("relu", lambda xp, x: xp.maximum(x, 0), vjp=[lambda g, out: g * (out > 0)])
-sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: g * 0])
-abs = absolute = primitive("abs", lambda xp, x: xp.abs(x), vjp=[lambda g, x: g * sign(x)])
-maximum = primitive(
-    "maximum",
-    lambda xp, x, y: xp.maximum(x, y),
-    vjp=[lambda g, x, y: _share(g, x > y, x == y), lambda g, x, y: _share(g, y > x, x == y)],
+# In factors, so that nothing cancels near ±1 and no square overflows.
+arcsin = primitive("arcsin", lambda xp, x: xp.arcsin(x), vjp=[lambda g, x: g / (sqrt(1 - x) * sqrt(1 + x))])
+arccos = primitive("arccos", lambda xp, x: xp.arccos(x), vjp=[lambda g, x: -g / (sqrt(1 - x) * sqrt(1 + x))])
+arctan = primitive("arctan", lambda xp, x: xp.arctan(x), vjp=[lambda g, x: g * square(1 / hypot(x, 1))])
+arcsinh = primitive("arcsinh", lambda xp, x: xp.arcsinh(x), vjp=[lambda g, x: g / hypot(x, 1)])
+arccosh = primitive("arccosh", lambda xp, x: xp.arccosh(x), vjp=[lambda g, x: g / (sqrt(x - 1) * sqrt(x + 1))])
+arctanh = primitive("arctanh", lambda xp, x: xp.arctanh(x), vjp=[lambda g, x: g / ((1 - x) * (1 + x))])
+# At the origin both have the gradient 0.
+hypot: Callable[..., Any] = primitive(
+    "hypot",
+    lambda xp, x, y: xp.hypot(x, y),
+    vjp=[lambda g, out, x: g * (x * _inverse_or_0(out)), lambda g, out, y: g * (y * _inverse_or_0(out))],
 )
-minimum = primitive(
-    "minimum",
-    lambda xp, x, y: xp.minimum(x, y),
-    vjp=[lambda g, x, y: _share(g, x < y, x == y), lambda g, x, y: _share(g, y < x, x == y)],
+arctan2 = primitive(
+    "arctan2",
+    lambda xp, y, x: xp.arctan2(y, x),
+    vjp=[
+        lambda g, y, x: g * (x * square(_inverse_or_0(hypot(x, y)))),
+        lambda g, y, x: -g * (y * square(_inverse_or_0(hypot(x, y)))),
+    ],
 )
+deg2rad = primitive("deg2rad", lambda xp, x: xp.deg2rad(x), vjp=[lambda g: g * DEGREE])
+rad2deg = primitive("rad2deg", lambda xp, x: xp.rad2deg(x), vjp=[lambda g: g / DEGREE])
+radians, degrees = deg2rad, rad2deg
 
+# Answers and bits have no gradient.
 equal = primitive("equal", lambda xp, x, y: xp.equal(x, y))
 not_equal = primitive("not_equal", lambda xp, x, y: xp.not_equal(x, y))
 less = primitive("less", lambda xp, x, y: xp.less(x, y))
 less_equal = primitive("less_equal", lambda xp, x, y: xp.less_equal(x, y))
 greater = primitive("greater", lambda xp, x, y: xp.greater(x, y))
 greater_equal = primitive("greater_equal", lambda xp, x, y: xp.greater_equal(x, y))
+logical_and = primitive("logical_and", lambda xp, x, y: xp.logical_and(x, y))
+logical_or = primitive("logical_or", lambda xp, x, y: xp.logical_or(x, y))
+logical_xor = primitive("logical_xor", lambda xp, x, y: xp.logical_xor(x, y))
+logical_not = primitive("logical_not", lambda xp, x: xp.logical_not(x))
+bitwise_and = primitive("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y))
+bitwise_or = primitive("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y))
+bitwise_xor = primitive("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y))
+invert = primitive("invert", lambda xp, x: xp.invert(x))
+isnan = primitive("isnan", lambda xp, x: xp.isnan(x))
+isinf = primitive("isinf", lambda xp, x: xp.isinf(x))
+isfinite = primitive("isfinite", lambda xp, x: xp.isfinite(x))
+signbit = primitive("signbit", lambda xp, x: xp.signbit(x))
+
+# abs'(0) = 0. A tie of maximum or minimum gives each side half; of fmax and fmin, which pass NaNs over, the first gets
+# all.
+sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: _nothing(g)])
+abs = absolute = primitive("abs", lambda xp, x: xp.abs(x), vjp=[lambda g, x: g * sign(x)])
+fabs = primitive("fabs", lambda xp, x: xp.fabs(x), vjp=[lambda g, x: g * sign(x)])
+copysign = primitive(
+    "copysign",
+    lambda xp, x, y: xp.copysign(x, y),
+    vjp=[lambda g, out, x: g * (sign(x) * sign(out)), lambda g: _nothing(g)],
+)
+maximum = primitive(
+    "maximum",
+    lambda xp, x, y: xp.maximum(x, y),
+    vjp=[lambda g, x, y: _share(g, x < y, x == y), lambda g, x, y: _share(g, y < x, x == y)],
+)
+minimum = primitive(
+    "minimum",
+    lambda xp, x, y: xp.minimum(x, y),
+    vjp=[lambda g, x, y: _share(g, x > y, x == y), lambda g, x, y: _share(g, y > x, x == y)],
+)
+fmax = primitive(
+    "fmax",
+    lambda xp, x, y: xp.fmax(x, y),
+    vjp=[
+        lambda g, x, y: where(logical_or(x >= y, isnan(y)), g, 0),
+        lambda g, x, y: where(logical_or(x >= y, isnan(y)), 0, g),
+    ],
+)
+fmin = primitive(
+    "fmin",
+    lambda xp, x, y: xp.fmin(x, y),
+    vjp=[
+        lambda g, x, y: where(logical_or(x <= y, isnan(y)), g, 0),
+        lambda g, x, y: where(logical_or(x <= y, isnan(y)), 0, g),
+    ],
+)
+
+# Steps: the gradient is 0, also where they jump. A remainder is x - y * step, and so are its gradients.
+floor = primitive("floor", lambda xp, x: xp.floor(x), vjp=[lambda g: _nothing(g)])
+ceil = primitive("ceil", lambda xp, x: xp.ceil(x), vjp=[lambda g: _nothing(g)])
+trunc = primitive("trunc", lambda xp, x: xp.trunc(x), vjp=[lambda g: _nothing(g)])
+rint = primitive("rint", lambda xp, x: xp.rint(x), vjp=[lambda g: _nothing(g)])
+_round = primitive("round", lambda xp, x, *, decimals: xp.around(x, decimals), vjp=[lambda g: _nothing(g)])
+floor_divide = primitive(
+    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), vjp=[lambda g: _nothing(g), lambda g: _nothing(g)]
+)
+mod = remainder = primitive(
+    "mod", lambda xp, x, y: xp.remainder(x, y), vjp=[lambda g: g, lambda g, x, y: -g * floor_divide(x, y)]
+)
+fmod = primitive("fmod", lambda xp, x, y: xp.fmod(x, y), vjp=[lambda g: g, lambda g, x, y: -g * trunc(x / y)])
+heaviside = primitive(
+    "heaviside", lambda xp, x, y: xp.heaviside(x, y), vjp=[lambda g: _nothing(g), lambda g, x: where(x == 0, g, 0)]
+)
 
 # A NaN or an infinity in the branch not taken does not pass: 0 stands in the gradient's place, not 0 times it.
 where: Callable[..., Any] = primitive(
@@ -86,10 +191,15 @@ _power = primitive(
         lambda g, out, x: g * out * _log_of_base(x),
     ],
 )
+_nan_to_num = primitive(
+    "nan_to_num",
+    lambda xp, x, *, nan, posinf, neginf: xp.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+    vjp=[lambda g, x: where(isfinite(x), g, 0)],
+)
 _power_of_number = primitive(
     "power",
     lambda xp, x, *, exponent: x**exponent,
-    vjp=[lambda g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else g * 0],
+    vjp=[lambda g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else _nothing(g)],
 )
 _to: Callable[..., Any] = primitive(
     "to",
@@ -98,15 +208,53 @@ _to: Callable[..., Any] = primitive(
 )
 
 
-def _logistic(xp: Any, x: Any) -> Any:
-    y = xp.tanh(x * 0.5)  # no overflow, and NumPy's tanh is vectorised
-    y *= 0.5
-    y += 0.5
-    return y
+# x - y, and 0 for two equal infinities.
+_gap: Callable[..., Any] = primitive("gap", lambda xp, x, y: _subtract(xp, x, y), vjp=[lambda g: g, lambda g: -g])
+_nothing: Callable[..., Any] = primitive(
+    "nothing", lambda xp, g: xp.zeros(g.shape, g.dtype), vjp=[lambda g: _nothing(g)]
+)
+_sinc: Callable[..., Any] = primitive(
+    "sinc",
+    lambda xp, x, *, order: _sinc_derivative(xp, x, order),
+    vjp=[lambda g, x, order: g * _sinc(x, order=order + 1)],
+)
 
 
-def _share(g: Any, wins: Any, ties: Any) -> Any:
-    return where(wins, g, where(ties, g / 2, 0))
+def _subtract(xp: Any, x: Any, y: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return xp.where(x == y, 0, x - y)
+
+
+def _weight(x: Any, y: Any, rate: float) -> Any:
+    """exp(rate * x) / (exp(rate * x) + exp(rate * y)), without overflow; two infinities weigh the same."""
+    return (tanh(_gap(x, y) * (rate / 2)) + 1) / 2
+
+
+def _inverse_or_0(x: Any) -> Any:
+    return where(x == 0, 0, 1 / where(x == 0, 1, x))
+
+
+def _sinc_derivative(xp: Any, x: Any, order: int) -> Any:
+    """The derivative of sin(πx) / πx of that order, π ** order times f where with z = πx
+
+    z f(z, n) = sin(z + nπ/2) - n f(z, n - 1),  and near 0  f(z, n) = Σ (-1)^k z^(2k - n) / ((2k - n)! (2k + 1)).
+    """
+    if order == 0:
+        return xp.sinc(x)
+    z = x * math.pi
+    near = xp.abs(z) < order + 1  # there the recurrence would lose digits
+    small, far = xp.where(near, z, 0), xp.where(near, 1, z)
+    value = xp.sin(far) / far
+    for n in range(1, order + 1):
+        value = (xp.sin(far + n * (math.pi / 2)) - n * value) / far
+    series: Any = 0
+    for k in reversed(range((order + 1) // 2, (order + 1) // 2 + 12 + 2 * order)):
+        series = series * (small * small) + (-1) ** k / (math.factorial(2 * k - order) * (2 * k + 1))
+    return math.pi**order * xp.where(near, series * small if order % 2 else series, value)
+
+
+def _share(g: Any, loses: Any, ties: Any) -> Any:
+    return where(loses, 0, where(ties, g / 2, g))  # a NaN, which neither loses nor ties, hides no gradient
 
 
 def _log_of_base(x: Any) -> Any:
@@ -127,16 +275,64 @@ def astype(x: Any, dtype: Any) -> Any:
     return (_astype if np.dtype(dtype).kind in "fc" else _truncate)(x, dtype=dtype)
 
 
-def clip(x: Any, low: Any = None, high: Any = None) -> Any:
-    """`x` limited to [low, high] (numbers or raw arrays; None is no limit). The gradient passes at the bounds."""
-    return _clip(x, low=low, high=high)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """`a` limited to [a_min, a_max], which may also be called `min` and `max`; None is no limit.
+
+    The gradient passes to `a` at the bounds too, and beyond them to a bound that is a Tensor. Raises TypeError for a
+    bound that is given twice.
+    """
+    if (a_min is not None and min is not None) or (a_max is not None and max is not None):
+        raise OperandError("clip was given a bound twice: give a_min or min, and a_max or max")
+    low, high = min if a_min is None else a_min, max if a_max is None else a_max
+    if not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        return _clip(a, low=low, high=high)
+    if low is not None:
+        a = where(greater_equal(a, low), a, maximum(a, low))
+    return a if high is None else where(less_equal(a, high), a, minimum(a, high))
 
 
 def power(x: Any, y: Any) -> Any:
-    """x ** y. Where y is a plain number, its derivative costs no logarithm, and x ** 0 has derivative 0 everywhere."""
+    """x ** y. Where y is a plain number, its derivative costs no logarithm, and x ** 0 has derivative 0 everywhere.
+
+    Where x is 0 or below, x ** y has no slope in y, and the gradient of y is 0.
+    """
     if isinstance(y, (int, float, np.number)):
         return _power_of_number(x, exponent=y)
     return _power(x, y)
+
+
+def float_power(x: Any, y: Any) -> Any:
+    """x ** y in float64."""
+    return power(_wide(x), _wide(y))
+
+
+def _wide(x: Any) -> Any:
+    return float(x) if isinstance(x, (int, float)) else astype(x, np.float64)
+
+
+def sinc(x: Any) -> Any:
+    """sin(πx) / πx, and 1 at 0."""
+    return _sinc(x, order=0)
+
+
+def round(a: Any, decimals: int = 0) -> Any:
+    """`a` rounded to so many decimals, halves to the even neighbour. The gradient is 0."""
+    return _round(a, decimals=decimals)
+
+
+around = round
+
+
+def nan_to_num(
+    x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """`x` with these numbers for NaN and for ±infinity (the largest and smallest of the dtype if None).
+
+    The gradient of what was replaced is 0. Raises TypeError for `copy=False`: no operation changes its input.
+    """
+    if not copy:
+        raise OperandError("nan_to_num always makes a new array: leave out copy=False")
+    return _nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
 def to(x: Any, backend: str) -> Any:
