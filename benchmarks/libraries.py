@@ -74,7 +74,7 @@ def _raw_arrays(backend: str) -> Library:
     try:
         found = get_backend(backend)
     except BackendUnavailableError as error:
-        raise UnavailableError(str(error)) from error
+        raise UnavailableError(str(error).splitlines()[0]) from error  # not where it came from
     xp, facts = found.xp, {"numpy": np.__version__, "numpy BLAS": _blas()}
     arrays = Library(xp, lambda array, _: xp.asarray(array), found.to_numpy, facts=facts)
     if backend == "cupy":

@@ -111,12 +111,13 @@ def show(record: dict[str, Any]) -> None:
     title = f"{record['entry']}: {record['about']}"
     try:
         from rich.console import Console
+        from rich.markup import escape
         from rich.table import Table
     except ModuleNotFoundError:
         print("", title, "", *markdown(record), *remarks, sep="\n")
         return
     headings, cells = table(record)
-    drawn = Table(title=title, caption="\n".join(remarks) or None)
+    drawn = Table(title=title, caption=escape("\n".join(remarks)) or None)
     for heading in headings:
         drawn.add_column(
             heading, justify="right" if "minigrad" in heading or heading in record["contenders"] else "left"

@@ -70,9 +70,9 @@ def test_markdown_has_as_many_columns_in_every_line():
 def test_what_was_left_out_and_other_work_are_told(capsys):
     rows = report.summarise(["minigrad", "torch"], ROUNDS)
     rows[0]["rounds"]["torch"][1]["other work"] = 1.5
-    report.show(record(rows, **{"left out": {"torch-eager": "torch is not installed"}}))
+    report.show(record(rows, **{"left out": {"torch-eager": "not installed: pip install 'x[gpu]'"}}))
     told = " ".join(capsys.readouterr().out.split())
-    assert "torch-eager left out: torch is not installed" in told
+    assert "torch-eager left out: not installed: pip install 'x[gpu]'" in told
     assert "up to 1.5 cores busy" in told
 
 

@@ -2,7 +2,8 @@
 
 Each library's code is what its users write: minigrad's `nn.Linear`, `relu`, `nn.cross_entropy` and `optim`; PyTorch's
 `nn.Linear`, `nn.ReLU`, `F.cross_entropy` and `torch.optim`, whose `zero_grad` sets the gradients to None. Both
-optimisers have their defaults but for the learning rate of SGD.
+optimisers have their defaults but for the learning rate of SGD; PyTorch's Adam takes a fifth of the time with
+`fused=True`, which one has to ask for.
 
 Peak memory is what the peak of resident memory rises by over the first 20 steps, from what was resident just before.
 What is fair here:
