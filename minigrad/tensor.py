@@ -260,7 +260,13 @@ class Tensor:
         __rpow__: Any
         __matmul__: Any
         __rmatmul__: Any
+        __mod__: Any
+        __floordiv__: Any
+        __and__: Any
+        __or__: Any
+        __xor__: Any
         __neg__: Any
+        __invert__: Any
         __lt__: Any
         __le__: Any
         __gt__: Any
@@ -380,10 +386,13 @@ def _reflected(operation: Callable[..., Any]) -> Callable[..., Any]:
     return lambda self, other: operation(other, self)
 
 
+# Python's name -> NumPy's; those with a reflected form, then the others.
 _BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "pow": "power", "matmul": "matmul"}
-_OTHER = {"neg": "negative", "abs": "abs", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-_METHODS = """argmax clip copy dot max mean min squeeze sum swapaxes take
-    exp log sqrt tanh sigmoid relu"""
+_BINARY |= {"mod": "mod", "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
+_OTHER = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
+_OTHER |= {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+_METHODS = """argmax clip copy dot max mean min round squeeze sum swapaxes take
+    exp log sqrt tanh sigmoid relu softmax"""
 
 for _python, _numpy in (_BINARY | _OTHER).items():
     setattr(Tensor, f"__{_python}__", ops.OPERATIONS[_numpy])
