@@ -106,6 +106,9 @@ def asarray(data, dtype=None):
 
 library = types.SimpleNamespace(asarray=asarray, **{name: strictly(getattr(np, name)) for name in FUNCTIONS.split()})
 library.add = types.SimpleNamespace(at=strictly(np.add.at))
+library.lib = types.SimpleNamespace(
+    stride_tricks=types.SimpleNamespace(sliding_window_view=strictly(np.lib.stride_tricks.sliding_window_view))
+)
 library.linalg = types.SimpleNamespace(**{name: strictly(getattr(np.linalg, name)) for name in LINALG.split()})
 library.random = np.random
 STRICT = Backend("strict", library, StrictArray, lambda array: array._array)

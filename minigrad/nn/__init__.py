@@ -1,6 +1,7 @@
 """Modules, initialisers and losses."""
 
 from . import init
+from .conv import AvgPool1d, AvgPool2d, Conv1d, Conv2d, MaxPool1d, MaxPool2d
 from .ctc import ctc_loss
 from .layers import BatchNorm, Dropout, Embedding, Flatten, LayerNorm, Linear, RMSNorm, Sequential
 from .losses import (

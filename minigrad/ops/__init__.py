@@ -6,18 +6,36 @@ They carry NumPy's names and arguments. Given Tensors they record; given raw arr
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from . import contractions, create, indexing, norms, pointwise, products, reduce, shape, special
+from . import (
+    contractions,
+    convolutions,
+    create,
+    indexing,
+    norms,
+    pointwise,
+    pooling,
+    products,
+    reduce,
+    shape,
+    special,
+    windows,
+)
 from .contractions import *
+from .convolutions import *
 from .create import *
 from .indexing import *
 from .norms import *
 from .pointwise import *
+from .pooling import *
 from .products import *
 from .reduce import *
 from .shape import *
 from .special import *
+from .windows import *
 
-FAMILIES = (contractions, create, indexing, norms, pointwise, products, reduce, shape, special)
+FAMILIES = (
+    contractions, convolutions, create, indexing, norms, pointwise, pooling, products, reduce, shape, special, windows
+)  # fmt: skip
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(family, name) for family in FAMILIES for name in family.__all__
 }
