@@ -27,10 +27,14 @@ def torch_einsum(*arrays: Any, subscripts: str, optimize: bool = True) -> Any:
     return torch.einsum(subscripts, *arrays)
 
 
-def einsum_row(subscripts: str, examples: str, *more: dict[str, Any]) -> Row:
+# NumPy's einsum adds up in the dtype of the operands; here axes that one operand alone has are summed as by `sum`.
+SUMMED_FIRST = {"int32": "int64", "bool": "int64"}
+
+
+def einsum_row(subscripts: str, examples: str, *more: dict[str, Any], **fields: Any) -> Row:
     options = [{"subscripts": subscripts, **options} for options in more or [{}]]
     numpys = lambda *arrays, subscripts, optimize=True: np.einsum(subscripts, *arrays)
-    return Row(subscripts_first(mg.einsum), numpys, torch_einsum, examples, options, name="einsum")
+    return Row(subscripts_first(mg.einsum), numpys, torch_einsum, examples, options, name="einsum", **fields)
 
 
 def torch_tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
@@ -45,11 +49,11 @@ ROWS = [
     einsum_row("ba,b", "2x3 2"),
     einsum_row(" i j , j k -> k i ", "2x3 3x2"),
     einsum_row("ij->ji", "2x3, 2x3F, 0x3"),
-    einsum_row("ij->", "2x3gaps"),
-    einsum_row("ij->j", "2x3backwards"),
-    einsum_row("ii", "3x3, 2x2F"),
+    einsum_row("ij->", "2x3gaps", dtypes=SUMMED_FIRST),
+    einsum_row("ij->j", "2x3backwards", dtypes=SUMMED_FIRST),
+    einsum_row("ii", "3x3, 2x2F", dtypes=SUMMED_FIRST),
     einsum_row("ii->i", "2x2, 3x3backwards"),
-    einsum_row("iji->j", "2x3x2"),
+    einsum_row("iji->j", "2x3x2", dtypes=SUMMED_FIRST),
     einsum_row("...ii->...i", "2x2, 2x2x2"),
     einsum_row("i,j->ij", "2 3, 0 2"),
     einsum_row("i,i", "3 3, 0 0"),
@@ -59,7 +63,7 @@ ROWS = [
     einsum_row("...ij,...jk->...ik", "2x1x2 2x3, 1x2x2 2x2x1"),
     einsum_row("b...,b->...", "2x3 2"),
     einsum_row("iij,jk->ik", "2x2x3 3x2"),
-    einsum_row("ij,k->i", "2x3 2"),
+    einsum_row("ij,k->i", "2x3 2", dtypes=SUMMED_FIRST),
     einsum_row("ij,jk,kl->il", "2x3 3x2 2x1", {}, {"optimize": False}),
     einsum_row("i,i,i->i", "2 2 2"),
     Row(

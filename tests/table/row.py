@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,7 @@ class Row:
     domain: Domain | tuple[Domain, ...] = anywhere
     grad: bool = True
     keeps_dtype: bool = True
+    dtypes: dict[str, str] = field(default_factory=dict)  # of the result, by that of the inputs, where not NumPy's
     name: str = ""  # of the operation, where `ours` wraps it
 
     def __post_init__(self) -> None:
