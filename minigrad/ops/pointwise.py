@@ -83,10 +83,7 @@ hypot: Callable[..., Any] = primitive(
 arctan2 = primitive(
     "arctan2",
     lambda xp, y, x: xp.arctan2(y, x),
-    vjp=[
-        lambda g, y, x: g * (x * square(_inverse_or_0(hypot(x, y)))),
-        lambda g, y, x: -g * (y * square(_inverse_or_0(hypot(x, y)))),
-    ],
+    vjp=[lambda g, y, x: g * _over_squares(x, y), lambda g, y, x: -g * _over_squares(y, x)],
 )
 deg2rad = primitive("deg2rad", lambda xp, x: xp.deg2rad(x), vjp=[lambda g: g * DEGREE])
 rad2deg = primitive("rad2deg", lambda xp, x: xp.rad2deg(x), vjp=[lambda g: g / DEGREE])
@@ -232,6 +229,12 @@ def _weight(x: Any, y: Any, rate: float) -> Any:
 
 def _inverse_or_0(x: Any) -> Any:
     return where(x == 0, 0, 1 / where(x == 0, 1, x))
+
+
+def _over_squares(x: Any, y: Any) -> Any:
+    """x / (x² + y²), and 0 at the origin; no square is computed that could overflow."""
+    inverse = _inverse_or_0(hypot(x, y))
+    return x * inverse * inverse
 
 
 def _sinc_derivative(xp: Any, x: Any, order: int) -> Any:
