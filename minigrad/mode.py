@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Mode:
     """What holds for the operations being run. Never changed: another one takes its place."""
 
-    __slots__ = ("of", "recording", "scope", "watching")
+    __slots__ = ("idle", "of", "recording", "scope", "watching")
 
     def __init__(
         self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None, watching: bool = False
@@ -24,10 +24,12 @@ class Mode:
         self.scope = scope
         self.of = of
         self.watching = watching  # for NaN and infinity
+        self.idle = not (recording or watching)  # nothing is asked of an operation but its result
 
     def but(self, **changes: Any) -> Mode:
         """This mode with some attributes changed."""
-        return Mode(**{name: changes.get(name, getattr(self, name)) for name in self.__slots__})
+        names = ("recording", "scope", "of", "watching")
+        return Mode(**{name: changes.get(name, getattr(self, name)) for name in names})
 
 
 MODE: ContextVar[Mode] = ContextVar("minigrad_mode", default=Mode())  # noqa: B039 (a Mode is immutable)

@@ -179,7 +179,7 @@ def primitive(
             out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
         except (ValueError, TypeError) as error:
             raise refused(error, op, args, options) from error
-        return finish(args, parents, needs, options, out, backend) if any_tensor else out
+        return finish(args, parents, needs, options, out, backend, current_mode()) if any_tensor else out
 
     def apply_to_one(*args: Any, **options: Any) -> Any:
         """The same without a loop, for what is most common: it takes a quarter less time."""
@@ -191,7 +191,12 @@ def primitive(
             out = kernel(backend.xp, x.data, **options) if options else kernel(backend.xp, x.data)
         except (ValueError, TypeError) as error:
             raise refused(error, op, args, options) from error
-        return finish(args, (x.node or x,), x.requires_grad, options, out, backend)
+        mode = current_mode()
+        if mode.idle and out.__class__ is backend.array_type and not view:
+            result = new_tensor(Tensor)
+            result.data = out
+            return result
+        return finish(args, (x.node or x,), x.requires_grad, options, out, backend, mode)
 
     def apply_to_two(x: Any, y: Any, /) -> Any:
         """The same for two Tensors on one backend."""
@@ -202,12 +207,16 @@ def primitive(
             out = kernel(backend.xp, x.data, y.data)
         except (ValueError, TypeError) as error:
             raise refused(error, op, (x, y), {}) from error
-        needs = (1 if x.requires_grad else 0) + (2 if y.requires_grad else 0)
-        return finish((x, y), (x.node or x, y.node or y), needs, NO_OPTIONS, out, backend)
-
-    def finish(args: Any, parents: Any, needs: int, options: dict[str, Any], out: Any, backend: Any) -> Any:
-        """`out` as a Tensor, with the node that remembers how it was made where a gradient may be wanted."""
         mode = current_mode()
+        if mode.idle and out.__class__ is backend.array_type and not view:
+            result = new_tensor(Tensor)
+            result.data = out
+            return result
+        needs = (1 if x.requires_grad else 0) + (2 if y.requires_grad else 0)
+        return finish((x, y), (x.node or x, y.node or y), needs, NO_OPTIONS, out, backend, mode)
+
+    def finish(args: Any, parents: Any, needs: int, options: Any, out: Any, backend: Any, mode: Mode) -> Any:
+        """`out` as a Tensor, with the node that remembers how it was made where a gradient may be wanted."""
         if mode.watching:
             from .anomaly import check_result
 
