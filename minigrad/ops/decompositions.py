@@ -68,7 +68,7 @@ _identity = primitive(
 def solve(a: Any, b: Any) -> Any:
     """The x of a @ x = b: (..., M, M) and (..., M, K) give (..., M, K); a `b` of one axis, (M,), gives (..., M).
 
-    Raises ShapeError for shapes that do not fit, and for a singular `a`.
+    Raises ShapeError for shapes that do not fit, and for a singular `a` (for which CuPy gives NaN or infinities).
     """
     a, b = as_arrays(a, b)
     return _solve(a, b.reshape(-1, 1))[..., 0] if b.ndim == 1 else _solve(a, b)
