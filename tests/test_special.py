@@ -260,3 +260,20 @@ def test_numpys_own_functions_take_tensors(name):
     found = function(*[mg.tensor(x) for x in arrays])
     assert isinstance(found, mg.Tensor)
     np.testing.assert_array_equal(found.numpy(), function(*arrays))
+
+
+def test_numbers_and_lists_go_to_a_backend():
+    assert mg.to(2.5, "numpy").tolist() == 2.5
+    assert mg.to(np.float64(2.5), "numpy").dtype == np.float64
+    assert mg.to([1.0, 2.0], "numpy").tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "name", ["elu", "erf", "gelu", "hard_sigmoid", "hard_tanh", "log_sigmoid", "selu", "sinc", "silu"]
+)
+def test_numbers_and_lists_stand_for_arrays(name):
+    function = getattr(mg, name)
+    of_list = function([-0.5, 0.25])
+    assert of_list.dtype == np.float32
+    np.testing.assert_array_equal(of_list, function(np.array([-0.5, 0.25], np.float32)))
+    assert function(0.25) == pytest.approx(of_list[1], rel=1e-6)

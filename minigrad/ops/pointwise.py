@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import backend_of, get_backend
+from ..backend import SCALAR, backend_of, current_backend, get_backend
 from ..errors import OperandError
 from ..primitive import primitive
 from ..tensor import Tensor
@@ -340,5 +340,6 @@ def nan_to_num(
 
 def to(x: Any, backend: str) -> Any:
     """`x` on the backend of that name; gradients come back across."""
-    source = backend_of(x.data if isinstance(x, Tensor) else x)
-    return _to(x, source=source.name, target=backend)  # type: ignore[union-attr]
+    held = backend_of(x.data if isinstance(x, Tensor) else x)
+    source = get_backend("numpy") if held is SCALAR else held or current_backend()  # a list becomes an array there
+    return _to(x, source=source.name, target=backend)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import primitive
-from .pointwise import abs, clip, sign, where
+from .pointwise import abs, clip, divide, multiply, sign, where
 
 # fmt: off
 __all__ = [
@@ -191,12 +191,12 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     """
     if approximate not in ("none", "tanh"):
         raise ValueError(f"gelu has no approximate={approximate!r}: give 'none' or 'tanh'")
-    return _gelu_tanh(x) if approximate == "tanh" else x * _normal_cdf(x)
+    return _gelu_tanh(x) if approximate == "tanh" else multiply(x, _normal_cdf(x))
 
 
 def silu(x: Any) -> Any:
     """x sigmoid(x), also called swish."""
-    return x * sigmoid(x)
+    return multiply(x, sigmoid(x))
 
 
 def hard_tanh(x: Any) -> Any:
@@ -206,4 +206,4 @@ def hard_tanh(x: Any) -> Any:
 
 def hard_sigmoid(x: Any) -> Any:
     """x / 6 + ½ limited to [0, 1]; the gradient is 0 at ±3 already."""
-    return (hard_tanh(x / 3) + 1) / 2
+    return (hard_tanh(divide(x, 3)) + 1) / 2
