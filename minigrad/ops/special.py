@@ -70,7 +70,7 @@ def _ratio(x: Any, polynomials: tuple[Sequence[float], Sequence[float]]) -> Any:
 def _in_blocks(kernel: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """`kernel` on any dtype, with NumPy's dtype for the result; in halves it would overflow on the way.
 
-    NumPy runs it block by block: what it makes on the way then stays in the cache, for a quarter of the time.
+    NumPy runs it block by block: what it makes on the way then stays in the cache, for less than half the time.
     """
 
     def run(xp: Any, x: Any) -> Any:
