@@ -172,7 +172,7 @@ def walk(
                 g = _after_hooks(node.hooks, g, recorded)
             if targets is not None and node in targets:
                 results[node] = g
-            if node.op.name == "item":  # one of several results: its gradient takes its place among those of its parent
+            if not node.plan.rules:  # one of several results: its gradient takes its place among those of its parent
                 grads.setdefault(node.parents[0], {})[node.options["index"]] = g
             if g.__class__ is dict:
                 g = _fill_dropped(g, node, recorded)

@@ -21,6 +21,7 @@ from .mode import MODE, Mode
 from .tensor import Tensor
 
 ARRAY = inspect.Parameter.POSITIONAL_OR_KEYWORD
+NUMBER = SCALAR.array_type
 NO_OPTIONS: dict[str, Any] = {}
 
 current_mode = MODE.get
@@ -228,7 +229,8 @@ def primitive(
                 for result in results if view else ():
                     _share_memory(result, args[0])
                 return results
-            out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
+            if isinstance(out, NUMBER):
+                out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
         result = new_tensor(Tensor)
         result.data = out
         if needs and mode.recording:
@@ -253,7 +255,7 @@ def _several(
     op: Op, args: Any, parents: Any, needs: int, options: Any, outs: tuple[Any, ...], mode: Mode, backend: Backend
 ) -> tuple[Tensor, ...]:
     """The results of an operation that has several: it gets a node, and each of them one."""
-    outs = tuple([backend.xp.asarray(out) for out in outs])
+    outs = tuple([backend.xp.asarray(out) if isinstance(out, NUMBER) else out for out in outs])
     results = tuple([Tensor(out) for out in outs])
     if needs:
         plan = op.plans.get(needs) or op.plan(needs)
