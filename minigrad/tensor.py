@@ -339,6 +339,10 @@ class Tensor:
         """The last two axes exchanged."""
         return ops.swapaxes(self, -1, -2)
 
+    def flatten(self) -> Tensor:
+        """All numbers along one axis, row by row."""
+        return ops.ravel(self)
+
     def reshape(self, *shape: Any) -> Tensor:
         return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
 
@@ -391,7 +395,8 @@ _BINARY = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divid
 _BINARY |= {"mod": "mod", "floordiv": "floor_divide", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
 _OTHER = {"neg": "negative", "pos": "positive", "abs": "abs", "invert": "invert"}
 _OTHER |= {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-_METHODS = """argmax clip copy dot max mean min round squeeze sum swapaxes take
+_METHODS = """all any argmax argmin argsort clip copy cumprod cumsum diagonal dot max mean min prod ravel repeat round
+    squeeze std sum swapaxes take trace var
     exp log sqrt tanh sigmoid relu softmax"""
 
 for _python, _numpy in (_BINARY | _OTHER).items():

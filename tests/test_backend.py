@@ -84,13 +84,14 @@ def strictly(function):
 
 OPERATORS = """add sub mul truediv mod pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul
     itruediv"""
-METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist prod"
+METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist prod var std all any"
 FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
     not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
     ones full
     empty multiply subtract
     argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique
-    eye tril zeros_like
+    eye tril triu zeros_like
+    all any argmax argmin argsort cumprod cumsum diag diagonal pad prod roll
     arccos arccosh arcsin arcsinh arctan arctan2 arctanh around bitwise_and bitwise_or bitwise_xor cbrt ceil copysign
     cos cosh deg2rad exp2 fabs floor floor_divide fmax fmin fmod heaviside hypot invert isinf isnan log10 log2
     logaddexp2 logical_and logical_not logical_or logical_xor nan_to_num positive rad2deg reciprocal remainder rint

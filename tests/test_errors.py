@@ -83,10 +83,10 @@ ShapeError: einsum 'ij,jk->iz' has the label 'z' of its result only there:
   jk  (3, 2)
 
 >>> mg.concatenate([mg.ones((2, 3)), mg.ones((2, 4))])
-ShapeError: 'concatenate' cannot take ((2, 3), (2, 4), axis=0, bounds=[0, 2, 4]): all the input array dimensions except for the concatenation axis must match exactly, but along dimension 1, the array at index 0 has size 3 and the array at index 1 has size 4
+ShapeError: 'concatenate' along axis 0 joins arrays that have this axis and are else of one shape, not (2, 3), (2, 4): reshape one, or give another axis
 
 >>> mg.stack([mg.ones(2), mg.ones(3)])
-ShapeError: 'stack' cannot take ((2,), (3,), axis=0): all input arrays must have the same shape
+ShapeError: 'stack' joins arrays of one shape along a new axis 0, not (2,), (3,): reshape one
 
 >>> mg.ones((2, 3)).reshape(5)
 ShapeError: 'reshape' cannot take ((2, 3), shape=5): cannot reshape array of size 6 into shape (5,)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import (
+    accumulate,
     contractions,
     convolutions,
     create,
+    diagonals,
     indexing,
     norms,
     pointwise,
@@ -17,12 +19,15 @@ from . import (
     products,
     reduce,
     shape,
+    sorting,
     special,
     windows,
 )
+from .accumulate import *
 from .contractions import *
 from .convolutions import *
 from .create import *
+from .diagonals import *
 from .indexing import *
 from .norms import *
 from .pointwise import *
@@ -30,11 +35,13 @@ from .pooling import *
 from .products import *
 from .reduce import *
 from .shape import *
+from .sorting import *
 from .special import *
 from .windows import *
 
 FAMILIES = (
-    contractions, convolutions, create, indexing, norms, pointwise, pooling, products, reduce, shape, special, windows
+    accumulate, contractions, convolutions, create, diagonals, indexing, norms, pointwise, pooling, products, reduce,
+    shape, sorting, special, windows,
 )  # fmt: skip
 OPERATIONS: dict[str, Callable[..., Any]] = {
     name: getattr(family, name) for family in FAMILIES for name in family.__all__

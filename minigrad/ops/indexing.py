@@ -15,11 +15,12 @@ from ..primitive import primitive
 from ..tensor import Tensor
 from .pointwise import where
 from .products import as_arrays
+from .shape import axes_of, broadcast_to
 
 # fmt: off
 __all__ = [
-    "argwhere", "compress", "extract", "flatnonzero", "getitem", "nonzero", "searchsorted", "select", "setitem", "take",
-    "take_along_axis", "unique",
+    "argwhere", "compress", "extract", "flatnonzero", "getitem", "nonzero", "pad", "repeat", "searchsorted",
+    "select", "setitem", "take", "take_along_axis", "unique",
 ]
 # fmt: on
 
@@ -89,6 +90,11 @@ _scatter_add: Callable[..., Any] = primitive("scatter_add", _scatter, vjp=[lambd
 _setitem: Callable[..., Any] = primitive(
     "setitem", _assign, vjp=[lambda g, index: _setitem(g, 0, index=index), lambda g, index: _get_what_lasts(g, index)]
 )
+_pad = primitive(
+    "pad",
+    lambda xp, x, *, widths, value: xp.pad(x, widths, constant_values=value),
+    vjp=[lambda g, in_shape, widths: g[tuple([slice(w[0], w[0] + n) for w, n in zip(widths, in_shape)])]],
+)
 _lasts = primitive("lasts", _mark_last)
 
 
@@ -146,6 +152,51 @@ def _bad_index(error: IndexError, x: Any) -> OutOfRangeError:
     return OutOfRangeError(f"{name} of shape {x.shape} has no such part: {error}")
 
 
+def _library(x: Any) -> Any:
+    """The array library of a Tensor or array."""
+    return backend_of(x.data if isinstance(x, Tensor) else x).xp  # type: ignore[union-attr]
+
+
+def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Each item of `a` along `axis` so many times, one number for all or one for each; of `a` flattened if None."""
+    (a,) = as_arrays(a)
+    if axis is None:
+        a, axis = a.reshape(-1), 0
+    (axis,) = axes_of("repeat", axis, a.ndim)
+    counts = np.asarray(repeats.numpy() if isinstance(repeats, Tensor) else repeats)
+    if counts.size == 1:
+        apart = broadcast_to(
+            a.reshape(*a.shape[: axis + 1], 1, *a.shape[axis + 1 :]),
+            (*a.shape[: axis + 1], int(counts.item()), *a.shape[axis + 1 :]),
+        )
+        return apart.reshape(*a.shape[:axis], a.shape[axis] * int(counts.item()), *a.shape[axis + 1 :])
+    if counts.shape != a.shape[axis : axis + 1]:
+        raise ShapeError(f"repeat: {counts.size} numbers for axis {axis} of shape {a.shape}: give one, or one for each")
+    return take(a, _library(a).asarray(np.repeat(np.arange(len(counts)), counts)), axis)
+
+
+def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
+    """`array` with a border: `pad_width` is a number, (before, after), or one such pair for each axis.
+
+    `mode` "constant" fills it with `constant_values`; "edge", "reflect", "symmetric" and "wrap" with items of `array`,
+    whose gradients then add up. Raises ShapeError for widths that do not fit, ValueError for another mode.
+    """
+    (array,) = as_arrays(array)
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width, int), (array.ndim, 2)).tolist()
+    except ValueError:
+        raise ShapeError(f"pad: {pad_width} does not fit shape {array.shape}: give a pair for each axis") from None
+    if mode == "constant":
+        return _pad(array, widths=widths, value=constant_values)
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise ValueError(f"pad: mode must be constant, edge, reflect, symmetric or wrap, not {mode!r}")
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            places = np.pad(np.arange(array.shape[axis]), (before, after), mode)  # type: ignore[call-overload]
+            array = take(array, _library(array).asarray(places), axis)
+    return array
+
+
 def take(a: Any, indices: Any, axis: int | None = None) -> Any:
     """The items of `a` at the integer `indices` along `axis`; of `a` flattened if None.
 
@@ -169,7 +220,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
     axis = _checked("take_along_axis", arr, axis)
     if indices.ndim != arr.ndim:
         raise ShapeError(f"take_along_axis of shape {arr.shape} takes as many axes of indices, not {indices.ndim}")
-    xp: Any = backend_of(arr.data if isinstance(arr, Tensor) else arr).xp  # type: ignore[union-attr]
+    xp = _library(arr)
     index = [xp.arange(n).reshape((-1,) + (1,) * (arr.ndim - 1 - i)) for i, n in enumerate(arr.shape)]
     index[axis] = indices
     return getitem(arr, tuple(index))

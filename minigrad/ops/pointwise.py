@@ -111,13 +111,13 @@ signbit = primitive("signbit", lambda xp, x: xp.signbit(x))
 
 # abs'(0) = 0. A tie of maximum or minimum gives each side half; of fmax and fmin, which pass NaNs over, the first gets
 # all.
-sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: _nothing(g)])
+sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: nothing(g)])
 abs = absolute = primitive("abs", lambda xp, x: xp.abs(x), vjp=[lambda g, x: g * sign(x)])
 fabs = primitive("fabs", lambda xp, x: xp.fabs(x), vjp=[lambda g, x: g * sign(x)])
 copysign = primitive(
     "copysign",
     lambda xp, x, y: xp.copysign(x, y),
-    vjp=[lambda g, out, x: g * (sign(x) * sign(out)), lambda g: _nothing(g)],
+    vjp=[lambda g, out, x: g * (sign(x) * sign(out)), lambda g: nothing(g)],
 )
 maximum = primitive(
     "maximum",
@@ -147,20 +147,20 @@ fmin = primitive(
 )
 
 # Steps: the gradient is 0, also where they jump. A remainder is x - y * step, and so are its gradients.
-floor = primitive("floor", lambda xp, x: xp.floor(x), vjp=[lambda g: _nothing(g)])
-ceil = primitive("ceil", lambda xp, x: xp.ceil(x), vjp=[lambda g: _nothing(g)])
-trunc = primitive("trunc", lambda xp, x: xp.trunc(x), vjp=[lambda g: _nothing(g)])
-rint = primitive("rint", lambda xp, x: xp.rint(x), vjp=[lambda g: _nothing(g)])
-_round = primitive("round", lambda xp, x, *, decimals: xp.around(x, decimals), vjp=[lambda g: _nothing(g)])
+floor = primitive("floor", lambda xp, x: xp.floor(x), vjp=[lambda g: nothing(g)])
+ceil = primitive("ceil", lambda xp, x: xp.ceil(x), vjp=[lambda g: nothing(g)])
+trunc = primitive("trunc", lambda xp, x: xp.trunc(x), vjp=[lambda g: nothing(g)])
+rint = primitive("rint", lambda xp, x: xp.rint(x), vjp=[lambda g: nothing(g)])
+_round = primitive("round", lambda xp, x, *, decimals: xp.around(x, decimals), vjp=[lambda g: nothing(g)])
 floor_divide = primitive(
-    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), vjp=[lambda g: _nothing(g), lambda g: _nothing(g)]
+    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), vjp=[lambda g: nothing(g), lambda g: nothing(g)]
 )
 mod = remainder = primitive(
     "mod", lambda xp, x, y: xp.remainder(x, y), vjp=[lambda g: g, lambda g, x, y: -g * floor_divide(x, y)]
 )
 fmod = primitive("fmod", lambda xp, x, y: xp.fmod(x, y), vjp=[lambda g: g, lambda g, x, y: -g * trunc(x / y)])
 heaviside = primitive(
-    "heaviside", lambda xp, x, y: xp.heaviside(x, y), vjp=[lambda g: _nothing(g), lambda g, x: where(x == 0, g, 0)]
+    "heaviside", lambda xp, x, y: xp.heaviside(x, y), vjp=[lambda g: nothing(g), lambda g, x: where(x == 0, g, 0)]
 )
 
 # A NaN or an infinity in the branch not taken does not pass: 0 stands in the gradient's place, not 0 times it.
@@ -196,7 +196,7 @@ _nan_to_num = primitive(
 _power_of_number = primitive(
     "power",
     lambda xp, x, *, exponent: x**exponent,
-    vjp=[lambda g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else _nothing(g)],
+    vjp=[lambda g, x, exponent: g * (exponent * x ** (exponent - 1)) if exponent else nothing(g)],
 )
 _to: Callable[..., Any] = primitive(
     "to",
@@ -207,9 +207,7 @@ _to: Callable[..., Any] = primitive(
 
 # x - y, and 0 for two equal infinities.
 _gap: Callable[..., Any] = primitive("gap", lambda xp, x, y: _subtract(xp, x, y), vjp=[lambda g: g, lambda g: -g])
-_nothing: Callable[..., Any] = primitive(
-    "nothing", lambda xp, g: xp.zeros(g.shape, g.dtype), vjp=[lambda g: _nothing(g)]
-)
+nothing: Callable[..., Any] = primitive("nothing", lambda xp, g: xp.zeros(g.shape, g.dtype), vjp=[lambda g: nothing(g)])
 _sinc: Callable[..., Any] = primitive(
     "sinc",
     lambda xp, x, *, order: _sinc_derivative(xp, x, order),

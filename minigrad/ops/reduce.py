@@ -9,15 +9,14 @@ import numpy as np
 
 from ..primitive import primitive
 from .pointwise import exp, where
-from .shape import broadcast_to
+from .shape import Axis, broadcast_to
 
 # fmt: off
 __all__ = [
-    "argmax", "log_softmax", "logsumexp", "max", "mean", "min", "softmax", "sum",
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "log_softmax", "logsumexp", "max", "mean",
+    "min", "ptp", "softmax", "std", "sum", "var",
 ]
 # fmt: on
-
-Axis = int | tuple[int, ...] | None
 
 
 def _spread(reduced: Any, shape: tuple[int, ...], axis: Axis) -> Any:
@@ -45,7 +44,34 @@ _mean = primitive(
 )
 _max = primitive("max", lambda xp, x, *, axis, keepdims: x.max(axis=axis, keepdims=keepdims), vjp=[_share_among_equals])
 _min = primitive("min", lambda xp, x, *, axis, keepdims: x.min(axis=axis, keepdims=keepdims), vjp=[_share_among_equals])
-_argmax = primitive("argmax", lambda xp, x, *, axis: x.argmax(axis=axis))
+_argmax = primitive("argmax", lambda xp, x, *, axis, keepdims: xp.argmax(x, axis=axis, keepdims=keepdims))
+_argmin = primitive("argmin", lambda xp, x, *, axis, keepdims: xp.argmin(x, axis=axis, keepdims=keepdims))
+_all = primitive("all", lambda xp, x, *, axis, keepdims: xp.all(x, axis=axis, keepdims=keepdims))
+_any = primitive("any", lambda xp, x, *, axis, keepdims: xp.any(x, axis=axis, keepdims=keepdims))
+_count_nonzero = primitive("count_nonzero", lambda xp, x, *, axis, keepdims: (x != 0).sum(axis=axis, keepdims=keepdims))
+
+
+def _deviation(x: Any, axis: Axis, ddof: float) -> Any:
+    """What a variance is the mean square of, divided by how many numbers that mean counts."""
+    center = mean(x, axis, keepdims=True)
+    return (x - center) / (x.size / (center.size or 1) - ddof)
+
+
+_var = primitive(
+    "var",
+    lambda xp, x, *, axis, ddof, keepdims: x.var(axis=axis, ddof=ddof, keepdims=keepdims),
+    vjp=[lambda g, x, axis, ddof: _spread(g * 2, x.shape, axis) * _deviation(x, axis, ddof)],
+)
+# Of a constant the gradient is 0, as in PyTorch.
+_std = primitive(
+    "std",
+    lambda xp, x, *, axis, ddof, keepdims: x.std(axis=axis, ddof=ddof, keepdims=keepdims),
+    vjp=[
+        lambda g, out, x, axis, ddof: (
+            _spread(g * where(out == 0, 0, 1 / where(out == 0, 1, out)), x.shape, axis) * _deviation(x, axis, ddof)
+        )
+    ],
+)
 
 
 def _lse(xp: Any, x: Any, *, axis: Axis, keepdims: bool) -> Any:
@@ -69,7 +95,12 @@ def _log_softmax(xp: Any, x: Any, *, axis: Axis) -> Any:
 _logsumexp = primitive(
     "logsumexp",
     _lse,
-    vjp=[lambda g, out, x, axis: _spread(g, x.shape, axis) * exp(x - _spread(out, x.shape, axis))],
+    # Of a row of nothing but -inf the gradient is 0.
+    vjp=[
+        lambda g, out, x, axis: (
+            _spread(g, x.shape, axis) * exp(x - _spread(where(out == -math.inf, 0, out), x.shape, axis))
+        )
+    ],
 )
 _softmax_of = primitive(
     "softmax", _softmax, vjp=[lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True))]
@@ -99,9 +130,47 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     return _min(x, axis=axis, keepdims=keepdims)
 
 
-def argmax(x: Any, axis: int | None = None) -> Any:
+amax, amin = max, min
+
+
+def ptp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """The largest less the smallest over `axis`."""
+    return max(x, axis, keepdims) - min(x, axis, keepdims)
+
+
+def var(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The variance over `axis`: the sum of squared deviations from the mean, divided by their number less `ddof`."""
+    return _var(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def std(x: Any, axis: Axis = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The square root of `var`; of a constant the gradient is 0."""
+    return _std(x, axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
     """Where the largest is over `axis`; the first of equal ones. Has no gradient."""
-    return _argmax(x, axis=axis)
+    return _argmax(x, axis=axis, keepdims=keepdims)
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where the smallest is over `axis`; the first of equal ones. Has no gradient."""
+    return _argmin(x, axis=axis, keepdims=keepdims)
+
+
+def all(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether all are true over `axis`. Has no gradient."""
+    return _all(x, axis=axis, keepdims=keepdims)
+
+
+def any(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """Whether one is true over `axis`. Has no gradient."""
+    return _any(x, axis=axis, keepdims=keepdims)
+
+
+def count_nonzero(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
+    """How many are not 0 over `axis`. Has no gradient."""
+    return _count_nonzero(x, axis=axis, keepdims=keepdims)
 
 
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,10 +13,14 @@ from ..primitive import primitive
 
 # fmt: off
 __all__ = [
-    "broadcast_to", "concatenate", "expand_dims", "flip", "moveaxis", "reshape", "split", "squeeze", "stack",
-    "swapaxes", "transpose", "unstack",
+    "array_split", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "column_stack",
+    "concatenate", "dsplit", "dstack", "expand_dims", "flip", "fliplr", "flipud", "hsplit", "hstack", "meshgrid",
+    "moveaxis", "ravel", "reshape", "roll", "rot90", "split", "squeeze", "stack", "swapaxes", "tile", "transpose",
+    "unstack", "vsplit", "vstack",
 ]
 # fmt: on
+
+Axis = int | tuple[int, ...] | None
 
 _reshape = primitive(
     "reshape", lambda xp, x, *, shape: x.reshape(shape), vjp=[lambda g, in_shape: g.reshape(in_shape)], view=True
@@ -35,6 +39,15 @@ _broadcast_to = primitive(
     "broadcast_to", lambda xp, x, *, shape: xp.broadcast_to(x, shape), vjp=[lambda g: g], view=True
 )
 _flip = primitive("flip", lambda xp, x, *, axis: xp.flip(x, axis), vjp=[lambda g, axis: flip(g, axis)], view=True)
+_roll: Callable[..., Any] = primitive(
+    "roll",
+    lambda xp, x, *, shift, axis: xp.roll(x, shift, axis),
+    vjp=[
+        lambda g, shift, axis: _roll(
+            g, shift=tuple([-n for n in _as_tuple(shift)]) if axis is not None else -shift, axis=axis
+        )
+    ],
+)
 _concatenate = primitive(
     "concatenate",
     lambda xp, *xs, axis, bounds: xp.concatenate(xs, axis),
@@ -55,6 +68,20 @@ def _along(axis: int, place: int | slice) -> Any:
     return (slice(None),) * axis + (place,) if axis >= 0 else (..., place) + (slice(None),) * (-1 - axis)
 
 
+def axes_of(what: str, axis: Axis, ndim: int) -> tuple[int, ...]:
+    """`axis` as a tuple of numbers from 0 to ndim - 1; all of them if None. ShapeError for one that there is not."""
+    if axis is None:
+        return tuple(range(ndim))
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    if not all(-ndim <= a < ndim for a in axes):
+        there = f"choose from {-ndim} to {ndim - 1}" if ndim else "there is none"
+        raise ShapeError(f"{what}: no axis {axis} in {ndim} axes: {there}")
+    found = tuple([int(a) % ndim for a in axes])
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{what}: axis {axis} names one axis twice: name each once")
+    return found
+
+
 def _shape_of(x: Any) -> tuple[int, ...]:
     return x.shape if hasattr(x, "shape") else np.shape(x)
 
@@ -69,33 +96,45 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     return _transpose(x, axes=axes)
 
 
-def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """`x` with two axes exchanged."""
-    axes = list(range(x.ndim))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
-    return _transpose(x, axes=tuple(axes))
+def ravel(a: Any) -> Any:
+    """`a` with one axis, row by row."""
+    return _reshape(a, shape=-1)
 
 
-def moveaxis(x: Any, source: int, destination: int) -> Any:
-    """`x` with one axis moved to another place."""
-    axes = list(range(x.ndim))
-    axes.insert(destination % x.ndim, axes.pop(source))
-    return _transpose(x, axes=tuple(axes))
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """`a` with two axes exchanged."""
+    (first,), (second,) = axes_of("swapaxes", axis1, a.ndim), axes_of("swapaxes", axis2, a.ndim)
+    axes = list(range(a.ndim))
+    axes[first], axes[second] = second, first
+    return _transpose(a, axes=tuple(axes))
 
 
-def expand_dims(x: Any, axis: int) -> Any:
-    """`x` with a new axis of length 1 at `axis` of the result."""
-    shape = list(x.shape)
-    shape.insert(axis % (x.ndim + 1), 1)
-    return _reshape(x, shape=tuple(shape))
+def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
+    """`a` with one axis, or several, moved to other places; the others stay in order."""
+    sources = axes_of("moveaxis", _as_tuple(source), a.ndim)
+    places = axes_of("moveaxis", _as_tuple(destination), a.ndim)
+    if len(sources) != len(places):
+        raise ShapeError(f"moveaxis: {len(sources)} axes cannot move to {len(places)} places: give one for each")
+    axes = [i for i in range(a.ndim) if i not in sources]
+    for place, axis in sorted(zip(places, sources)):
+        axes.insert(place, axis)
+    return _transpose(a, axes=tuple(axes))
 
 
-def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
-    """`x` without its axes of length 1, or without those named; ShapeError if one of them is longer."""
-    named = range(x.ndim) if axis is None else [a % x.ndim for a in (axis if isinstance(axis, tuple) else (axis,))]
-    if axis is not None and any(x.shape[a] != 1 for a in named):
-        raise ShapeError(f"squeeze: axis {axis} of shape {x.shape} is not of length 1")
-    return _reshape(x, shape=tuple(n for i, n in enumerate(x.shape) if not (i in named and n == 1)))
+def expand_dims(a: Any, axis: int | Sequence[int]) -> Any:
+    """`a` with a new axis of length 1 at each `axis` of the result."""
+    shape = _shape_of(a)
+    axes = axes_of("expand_dims", _as_tuple(axis), len(shape) + len(_as_tuple(axis)))
+    lengths = iter(shape)
+    return _reshape(a, shape=tuple([1 if i in axes else next(lengths) for i in range(len(shape) + len(axes))]))
+
+
+def squeeze(a: Any, axis: Axis = None) -> Any:
+    """`a` without its axes of length 1, or without those named; ShapeError if one of them is longer."""
+    named = axes_of("squeeze", axis, a.ndim)
+    if axis is not None and any(a.shape[i] != 1 for i in named):
+        raise ShapeError(f"squeeze: axis {axis} of shape {a.shape} is not of length 1: name axes of length 1, or none")
+    return _reshape(a, shape=tuple([n for i, n in enumerate(a.shape) if not (i in named and n == 1)]))
 
 
 def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
@@ -103,33 +142,189 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     return _broadcast_to(x, shape=tuple(shape))
 
 
-def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Any:
-    """`x` in reverse order along `axis`."""
-    return _flip(x, axis=axis)
+def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
+    """The arrays, each broadcast to the shape that they have together."""
+    try:
+        shape = np.broadcast_shapes(*map(_shape_of, args))
+    except ValueError:
+        told = ", ".join(str(_shape_of(arg)) for arg in args)
+        raise ShapeError(f"broadcast_arrays: shapes {told} do not broadcast together: reshape one") from None
+    return tuple([broadcast_to(arg, shape) for arg in args])
 
 
-def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
-    """The arrays joined along an axis that they have."""
+def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """A grid of the coordinates `xi`, one axis each; the first two in the order of `indexing`, "xy" or "ij".
+
+    With `sparse` each array has length 1 along the axes of the others.
+    """
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"meshgrid: indexing must be 'xy' or 'ij', not {indexing!r}")
+    n = len(xi)
+    grid = [_reshape(x, shape=(*(1,) * i, -1, *(1,) * (n - 1 - i))) for i, x in enumerate(xi)]
+    if indexing == "xy" and n > 1:
+        grid = [swapaxes(x, 0, 1) for x in grid]
+    return tuple(grid) if sparse or not grid else broadcast_arrays(*grid)
+
+
+def flip(m: Any, axis: Axis = None) -> Any:
+    """`m` in reverse order along `axis`."""
+    return _flip(m, axis=axis)
+
+
+def flipud(m: Any) -> Any:
+    """`m` with its first axis in reverse order."""
+    return flip(m, 0)
+
+
+def fliplr(m: Any) -> Any:
+    """`m` with its second axis in reverse order."""
+    return flip(m, 1)
+
+
+def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """`m` turned by k quarters in the plane of two axes, from the first towards the second."""
+    first, second = axes_of("rot90", tuple(axes), m.ndim)
+    k %= 4
+    if k % 2 == 0:
+        return flip(m, (first, second) if k else ())
+    return swapaxes(flip(m, second), first, second) if k == 1 else flip(swapaxes(m, first, second), second)
+
+
+def roll(a: Any, shift: int | tuple[int, ...], axis: Axis = None) -> Any:
+    """`a` moved by `shift` places along `axis`, the end coming round to the start; of `a` flattened if None."""
+    if axis is not None:
+        axes_of("roll", axis, a.ndim)
+    return _roll(a, shift=shift, axis=axis)
+
+
+def tile(A: Any, reps: int | Sequence[int]) -> Any:
+    """`A` repeated `reps` times along each axis, new axes first where there are more `reps` than axes."""
+    counts, shape = _as_tuple(reps), _shape_of(A)
+    depth = max(len(counts), len(shape))
+    counts, shape = (1,) * (depth - len(counts)) + counts, (1,) * (depth - len(shape)) + tuple(shape)
+    pairs = [n for pair in zip(counts, shape) for n in pair]
+    apart = _reshape(A, shape=tuple([m for n in shape for m in (1, n)]))
+    return _reshape(_broadcast_to(apart, shape=tuple(pairs)), shape=tuple([c * n for c, n in zip(counts, shape)]))
+
+
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """The arrays joined along an axis that they have; all flattened if None. ShapeError if other lengths differ."""
+    if axis is None:
+        arrays, axis = [ravel(array) for array in arrays], 0
     bounds = [0]
     for array in arrays:
         shape = _shape_of(array)
         bounds.append(bounds[-1] + (shape[axis] if -len(shape) <= axis < len(shape) else 0))
-    return _concatenate(*arrays, axis=axis, bounds=bounds)
+    try:
+        return _concatenate(*arrays, axis=axis, bounds=bounds)
+    except ShapeError as error:
+        told = ", ".join(str(_shape_of(array)) for array in arrays) or "nothing"
+        raise ShapeError(
+            f"'concatenate' along axis {axis} joins arrays that have this axis and are else of one shape, not {told}: "
+            "reshape one, or give another axis"
+        ) from error.__cause__
 
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """The arrays, all of one shape, joined along a new axis at `axis` of the result."""
-    return _stack(*arrays, axis=axis)
+    try:
+        return _stack(*arrays, axis=axis)
+    except ShapeError as error:
+        told = ", ".join(str(_shape_of(array)) for array in arrays) or "nothing"
+        raise ShapeError(
+            f"'stack' joins arrays of one shape along a new axis {axis}, not {told}: reshape one"
+        ) from error.__cause__
 
 
-def split(x: Any, sections: int | Sequence[int], axis: int = 0) -> Any:
-    """`x` cut along `axis` into `sections` equal parts, or before each of the indices `sections`."""
-    length = x.shape[axis]
-    if isinstance(sections, int):
+def atleast_1d(*arys: Any) -> Any:
+    """Each array with at least one axis; one array, or a tuple of several."""
+    return _each(arys, lambda x: _reshape(x, shape=x.shape or (1,)))
+
+
+def atleast_2d(*arys: Any) -> Any:
+    """Each array with at least two axes, new ones first; one array, or a tuple of several."""
+    return _each(arys, lambda x: _reshape(x, shape=x.shape if x.ndim > 1 else (1, -1)))
+
+
+def atleast_3d(*arys: Any) -> Any:
+    """Each array with at least three axes, (N,) as (1, N, 1), (M, N) as (M, N, 1); one array, or a tuple of several."""
+    return _each(
+        arys, lambda x: _reshape(x, shape=x.shape if x.ndim > 2 else (*x.shape, 1) if x.ndim == 2 else (1, -1, 1))
+    )
+
+
+def vstack(tup: Sequence[Any]) -> Any:
+    """The arrays below each other: joined along the first axis, those of one axis as rows."""
+    return concatenate([atleast_2d(x) for x in tup], 0)
+
+
+def hstack(tup: Sequence[Any]) -> Any:
+    """The arrays side by side: joined along the second axis, or the first where that is the only one."""
+    parts = [atleast_1d(x) for x in tup]
+    return concatenate(parts, 0 if parts and parts[0].ndim == 1 else 1)
+
+
+def dstack(tup: Sequence[Any]) -> Any:
+    """The arrays behind each other: joined along the third axis."""
+    return concatenate([atleast_3d(x) for x in tup], 2)
+
+
+def column_stack(tup: Sequence[Any]) -> Any:
+    """The arrays side by side, those of one axis as columns."""
+    return concatenate([_reshape(x, shape=(-1, 1)) if len(_shape_of(x)) < 2 else x for x in tup], 1)
+
+
+def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
+    """`ary` cut along `axis` into so many equal parts, or before each of the indices; ShapeError if that cannot be."""
+    (axis,) = axes_of("split", axis, ary.ndim)
+    if isinstance(indices_or_sections, int):
+        sections, length = indices_or_sections, ary.shape[axis]
         if sections < 1 or length % sections:
-            raise ShapeError(f"split: axis {axis} of shape {x.shape} cannot be cut into {sections} equal parts")
-        sections = [length // sections * i for i in range(1, sections)]
-    return _split(x, bounds=[0, *sections, length], axis=axis)
+            raise ShapeError(
+                f"split: axis {axis} of shape {ary.shape} cannot be cut into {sections} equal parts: give a number "
+                f"that divides {length}, or the indices to cut at, or use array_split"
+            )
+    return array_split(ary, indices_or_sections, axis)
+
+
+def array_split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
+    """`ary` cut along `axis` into so many parts, the first longer by 1 if need be, or before each of the indices."""
+    (axis,) = axes_of("array_split", axis, ary.ndim)
+    length = ary.shape[axis]
+    if isinstance(indices_or_sections, int):
+        if indices_or_sections < 1:
+            raise ShapeError(f"array_split: {indices_or_sections} parts are none: give a number above 0")
+        size, longer = divmod(length, indices_or_sections)
+        cuts = [i * size + min(i, longer) for i in range(1, indices_or_sections)]
+    else:
+        cuts = [slice(int(cut)).indices(length)[1] for cut in indices_or_sections]
+        if cuts != sorted(cuts):
+            raise ShapeError(f"split: the indices {list(indices_or_sections)} must rise: put them in order")
+    return _split(ary, bounds=[0, *cuts, length], axis=axis)
+
+
+def vsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
+    """`split` along the first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+def hsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
+    """`split` along the second axis, or the first where that is the only one."""
+    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+
+
+def dsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
+    """`split` along the third axis."""
+    return split(ary, indices_or_sections, 2)
+
+
+def _each(arrays: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
+    found = tuple([function(_reshape(x, shape=np.shape(x)) if not hasattr(x, "ndim") else x) for x in arrays])
+    return found[0] if len(found) == 1 else found
+
+
+def _as_tuple(numbers: int | Sequence[int]) -> tuple[int, ...]:
+    return (numbers,) if isinstance(numbers, (int, np.integer)) else tuple(numbers)
 
 
 def unstack(x: Any) -> Any:

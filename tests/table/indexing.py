@@ -67,7 +67,31 @@ INDICES: list[Any] = [
 ]
 
 
+def torch_pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> Any:
+    places = np.pad(np.arange(np.prod(x.shape, dtype=int)).reshape(x.shape), pad_width, mode)
+    inside = np.pad(np.ones(x.shape, bool), pad_width, mode)
+    return torch.where(torch.tensor(inside), x.reshape(-1)[torch.tensor(places)], constant_values)
+
+
 ROWS = [
+    Row(
+        mg.repeat,
+        np.repeat,
+        lambda x, repeats, axis=None: torch.repeat_interleave(x, torch.tensor(repeats), axis),
+        "2x3, 2x3F",
+        [{"repeats": 2}, {"repeats": 3, "axis": 0}, {"repeats": 0, "axis": -1}, {"repeats": [1, 0, 2], "axis": 1}],
+    ),
+    Row(
+        mg.pad,
+        np.pad,
+        torch_pad,
+        "2x3, 2x3F",
+        [
+            {"pad_width": 1},
+            {"pad_width": (0, 2), "constant_values": 1.5},
+            *[{"pad_width": ((1, 0), (0, 2)), "mode": m} for m in ("constant", "edge", "reflect", "symmetric", "wrap")],
+        ],
+    ),
     Row(mg.getitem, lambda x, index: x[index], torch_getitem, MATRIX, each("index", *INDICES)),
     Row(mg.getitem, lambda x, index: x[index], torch_getitem, "0d, 1", each("index", (), Ellipsis, None)),
     Row(

@@ -6,7 +6,7 @@ import numpy as np
 
 import minigrad as mg
 
-from .row import CUBE, ONE, Row, apart, axes, each
+from .row import CUBE, ONE, Row, apart, axes, each, few
 
 try:
     import torch
@@ -29,6 +29,52 @@ ROWS = [
     Row(mg.max, np.max, lambda x, **o: torch.amax(x, **{"axis": (), **o}), CUBE, AXES, domain=apart),
     Row(mg.min, np.min, lambda x, **o: torch.amin(x, **{"axis": (), **o}), CUBE, AXES, domain=apart),
     Row(mg.max, np.max, lambda x: torch.amax(x), "0d, 1, 2x3", domain=apart),
+    Row(mg.amax, np.amax, lambda x, axis: torch.amax(x, axis), CUBE, each("axis", 0, -1), domain=apart, name="amax"),
+    Row(mg.amin, np.amin, lambda x, axis: torch.amin(x, axis), CUBE, each("axis", 0, -1), domain=apart, name="amin"),
+    Row(
+        mg.ptp,
+        np.ptp,
+        lambda x, axis=(0, 1, 2), keepdims=False: torch.amax(x, axis, keepdims) - torch.amin(x, axis, keepdims),
+        CUBE,
+        AXES,
+        domain=apart,
+    ),
+    Row(
+        mg.var,
+        np.var,
+        lambda x, axis=None, ddof=0, keepdims=False: torch.var(x, axis, correction=ddof, keepdim=keepdims),
+        f"{CUBE}",
+        [*AXES, {"ddof": 1}, {"axis": 1, "ddof": 1}],
+    ),
+    Row(
+        mg.std,
+        np.std,
+        lambda x, axis=None, ddof=0, keepdims=False: torch.std(x, axis, correction=ddof, keepdim=keepdims),
+        f"{CUBE}",
+        [*AXES, {"ddof": 1}, {"axis": 1, "ddof": 1}],
+    ),
+    Row(mg.argmin, np.argmin, lambda x, axis=None: torch.argmin(x, axis), CUBE, axes(0, -1), domain=apart, grad=False),
+    *[
+        Row(
+            ours,
+            numpys,
+            lambda x, f=torchs, axis=(0, 1, 2), keepdims=False: getattr(torch, f)(x != 0, axis, keepdims),
+            CUBE,
+            [*axes(0, -1, (0, -1)), {"axis": 1, "keepdims": True}],
+            domain=few,
+            grad=False,
+        )
+        for ours, numpys, torchs in ((mg.all, np.all, "all"), (mg.any, np.any, "any"))
+    ],
+    Row(
+        mg.count_nonzero,
+        np.count_nonzero,
+        lambda x, axis=None: torch.count_nonzero(x, axis),
+        CUBE,
+        axes(0, -1, (0, 2)),
+        domain=few,
+        grad=False,
+    ),
     Row(
         mg.argmax,
         np.argmax,
