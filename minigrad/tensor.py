@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from . import graph
-from .backend import Array, Backend, backend_of, current_backend
+from .backend import SCALAR, Array, Backend, backend_of, current_backend
 from .errors import InplaceError, MinigradError, NoGradientError, OperandError
 from .mode import MODE
 
@@ -34,8 +34,9 @@ class Memory:
 class Tensor:
     """An array that remembers how it was computed, so that gradients can be walked back to where it came from.
 
-    `data` is the raw array (kept, not copied), `node` what computed it (None for a leaf), `grad` the gradient that
-    `backward` brought to a leaf: a Tensor of the same shape, or None. Operators, methods and indexing are NumPy's.
+    `data` is the raw array (kept, not copied; made as `tensor` does of lists of numbers), `node` what computed it
+    (None for a leaf), `grad` the gradient that `backward` brought to a leaf: a Tensor of the same shape, or None.
+    Operators, methods and indexing are NumPy's.
     """
 
     data: Array
@@ -50,7 +51,7 @@ class Tensor:
     _name: str | None = None
 
     def __init__(self, data: Array, requires_grad: bool = False, name: str | None = None):
-        self.data = data
+        self.data = tensor(data).data if backend_of(data) in (None, SCALAR) else data
         self.requires_grad = requires_grad
         if name is not None:
             self._name = name

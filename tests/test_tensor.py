@@ -92,6 +92,23 @@ def test_methods_are_numpys(name):
     np.testing.assert_allclose(made.numpy(), expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum", "cumprod"])
+def test_sums_in_another_dtype(name):
+    x = mg.tensor(np.full((3, 4), 41, np.float16), requires_grad=True)
+    made = getattr(np, name)(x, axis=0, dtype=np.float64)
+    assert made.dtype == np.float64
+    np.testing.assert_array_equal(made.numpy(), getattr(np, name)(x.data, axis=0, dtype=np.float64))
+    made.sum().backward()
+    assert x.grad.dtype == np.float16
+
+
+@pytest.mark.parametrize("data", [[[1, 2], [3.0, 4]], 3.0, 2, True, np.float64(2)])
+def test_the_class_takes_what_the_function_takes(data):
+    made, expected = mg.Tensor(data), mg.tensor(data)
+    assert (made.dtype, made.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_array_equal(made.numpy(), expected.numpy())
+
+
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "tanh", "sigmoid", "relu", "softmax"])
 def test_methods_that_pytorch_has_too(name):
     positive = mg.tensor(np.abs(X))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..primitive import primitive
 from .indexing import getitem
-from .pointwise import not_equal, nothing, subtract
+from .pointwise import astype, not_equal, nothing, subtract
 from .products import as_arrays
 from .reduce import sum
 from .shape import Axis, axes_of, concatenate, flip, moveaxis, transpose
@@ -63,27 +63,30 @@ def _before(x: Any) -> Any:
     return concatenate([nothing(x[:1]) + 1, _cumprod(x)[:-1]])
 
 
-def cumsum(a: Any, axis: int | None = None) -> Any:
-    """The running sums along `axis`; of `a` flattened if None."""
-    (a,) = as_arrays(a)
+def cumsum(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """The running sums along `axis`, in `dtype` if given; of `a` flattened if None."""
+    (a,) = as_arrays(a if dtype is None else astype(a, dtype))
     if axis is None:
         return _cumsum(a.reshape(-1), axis=0)
     (axis,) = axes_of("cumsum", axis, a.ndim)
     return _cumsum(a, axis=axis)
 
 
-def cumprod(a: Any, axis: int | None = None) -> Any:
-    """The running products along `axis`; of `a` flattened if None. The gradient is right where there are zeros too."""
-    (a,) = as_arrays(a)
+def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """The running products along `axis`, in `dtype` if given; of `a` flattened if None.
+
+    The gradient is right where there are zeros too.
+    """
+    (a,) = as_arrays(a if dtype is None else astype(a, dtype))
     if axis is None:
         return _cumprod(a.reshape(-1))
     (axis,) = axes_of("cumprod", axis, a.ndim)
     return moveaxis(_cumprod(moveaxis(a, axis, 0)), 0, axis)
 
 
-def prod(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The product over `axis`. The gradient is right where there are zeros too."""
-    (a,) = as_arrays(a)
+def prod(a: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """The product over `axis`, in `dtype` if given. The gradient is right where there are zeros too."""
+    (a,) = as_arrays(a if dtype is None else astype(a, dtype))
     axes = axes_of("prod", axis, a.ndim)
     others = [i for i in range(a.ndim) if i not in axes]
     lengths = [a.shape[i] for i in others]

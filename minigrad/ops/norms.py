@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..primitive import primitive
 from .decompositions import svd
-from .pointwise import abs, sign, where
+from .pointwise import abs, astype, sign, where
 from .products import as_arrays
 from .reduce import max, min, sum
 from .shape import reshape, transpose
@@ -62,6 +62,8 @@ def norm(x: Any, ord: Any = None, axis: int | tuple[int, ...] | None = None, kee
     The gradient at 0 is 0; equal largest or smallest ones share it evenly. Raises ShapeError for another `ord`.
     """
     (x,) = as_arrays(x)
+    if x.dtype.kind in "biu":
+        x = astype(x, float)
     if axis is None and ord is not None and x.ndim not in (1, 2):
         raise ShapeError(f"norm of shape {x.shape} with ord={ord!r}: say along which axis, or which two")
     axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, tuple) else (axis,)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..primitive import primitive
-from .pointwise import exp, where
+from .pointwise import astype, exp, where
 from .shape import Axis, broadcast_to
 
 # fmt: off
@@ -110,14 +110,14 @@ _log_softmax_of = primitive(
 )
 
 
-def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The sum over `axis`."""
-    return _sum(x, axis=axis, keepdims=keepdims)
+def sum(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """The sum over `axis`, added up in `dtype` if given."""
+    return _sum(x if dtype is None else astype(x, dtype), axis=axis, keepdims=keepdims)
 
 
-def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The mean over `axis`."""
-    return _mean(x, axis=axis, keepdims=keepdims)
+def mean(x: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """The mean over `axis`, added up in `dtype` if given."""
+    return _mean(x if dtype is None else astype(x, dtype), axis=axis, keepdims=keepdims)
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
