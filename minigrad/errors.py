@@ -7,6 +7,8 @@ import copy
 import os
 import sys
 
+from numpy.linalg import LinAlgError
+
 # Frames of files whose path starts so are not the user's: the library's own, and what calls on its behalf. A package
 # that builds on it may add its folder.
 OWN_FILES = {os.path.dirname(__file__) + os.sep, contextlib.__file__, copy.__file__}
@@ -50,6 +52,10 @@ class BackendMismatchError(MinigradError, TypeError):
 
 class ShapeError(MinigradError, ValueError):
     """Shapes that do not fit each other, or what the operation expects."""
+
+
+class MatrixError(ShapeError, LinAlgError):
+    """A matrix that has no such inverse or decomposition: it is singular, not square, or not positive definite."""
 
 
 class OperandError(MinigradError, TypeError):

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .backend import SCALAR, backend_of
-from .errors import BackendMismatchError, MinigradError, OperandError, ShapeError
+from .errors import BackendMismatchError, MatrixError, MinigradError, OperandError, ShapeError
 from .mode import MODE
 from .tensor import Tensor
 
 if TYPE_CHECKING:
     from .primitive import Op
+
+# What to do about a matrix, by a word of what the kernel says.
+OF_MATRICES = {
+    "Singular": "use pinv, or add a small multiple of eye to the matrix",
+    "positive definite": "add a small multiple of eye to the matrix",
+    "square": "the last two axes must be equally long",
+}
 
 
 def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> MinigradError:
@@ -26,9 +33,12 @@ def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, 
             f"{op.name!r} cannot broadcast these shapes together:\n{_aligned(args, shapes)}\n"
             "lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand"
         )
+    elif isinstance(error, np.linalg.LinAlgError):
+        told += next((f": {advice}" for word, advice in OF_MATRICES.items() if word in str(error)), "")
     scope = MODE.get().scope
     told += f" (in {' / '.join(scope)})" if scope else ""
-    return ShapeError(told) if isinstance(error, ValueError) else OperandError(told)
+    kinds = {np.linalg.LinAlgError: MatrixError, ValueError: ShapeError, TypeError: OperandError}
+    return next(kind for raised, kind in kinds.items() if isinstance(error, raised))(told)
 
 
 def mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:

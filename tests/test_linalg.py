@@ -13,7 +13,7 @@ from test_backend import asarray, check_on, strict  # noqa: F401 (a fixture)
 
 import minigrad as mg
 from minigrad import linalg
-from minigrad.errors import NoGradientError, ShapeError
+from minigrad.errors import MatrixError, NoGradientError, ShapeError
 
 try:
     import torch
@@ -250,9 +250,9 @@ def test_lists_are_matrices():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda: linalg.inv(mg.zeros((2, 2))), r"'inv' cannot take \(\(2, 2\)\): Singular"),
-        (lambda: linalg.inv(mg.zeros((2, 3))), "'inv'.*square"),
-        (lambda: linalg.cholesky(-mg.eye(2)), "'cholesky'.*positive definite"),
+        (lambda: linalg.inv(mg.zeros((2, 2))), r"'inv' cannot take \(\(2, 2\)\): Singular matrix: use pinv"),
+        (lambda: linalg.inv(mg.zeros((2, 3))), "'inv'.*square: the last two"),
+        (lambda: linalg.cholesky(-mg.eye(2)), "'cholesky'.*positive definite: add a small"),
         (lambda: linalg.solve(mg.eye(2), mg.zeros(3)), "'solve'"),
         (lambda: linalg.svd(mg.zeros((2, 3))), "full_matrices=False"),
         (lambda: linalg.multi_dot([mg.eye(2)]), "two or more"),
@@ -269,6 +269,12 @@ def test_lists_are_matrices():
 def test_what_does_not_fit(wrong, told):
     with pytest.raises(ShapeError, match=told):
         wrong()
+
+
+@pytest.mark.parametrize("kind", [MatrixError, ShapeError, np.linalg.LinAlgError])
+def test_singular_matrices_are_numpys_error_too(kind):
+    with pytest.raises(kind):
+        linalg.solve(mg.ones((2, 2)), mg.ones((2, 1)))
 
 
 # Norms
@@ -331,7 +337,11 @@ def test_einsum_finds_the_order_with_fewer_multiplications():
 @pytest.mark.parametrize(
     ("subscripts", "shapes", "told"),
     [
-        ("ij,jk", [(2, 3), (4, 5)], r"the label 'j' two lengths, 3 and 4:\n  ij  \(2, 3\)\n  jk  \(4, 5\)"),
+        (
+            "ij,jk",
+            [(2, 3), (4, 5)],
+            r"the label 'j' two lengths, 3 and 4: reshape or transpose an operand:\n  ij  \(2, 3\)\n  jk  \(4, 5\)",
+        ),
         ("ii", [(1, 3)], "the label 'i' two lengths, 1 and 3"),
         ("...,...", [(2,), (3,)], "an axis under '...' two lengths"),
         ("ij->kk", [(2, 3)], "'k' of its result twice"),

@@ -162,7 +162,7 @@ def _parse(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
     before, arrow, output = text.partition("->")
     inputs = before.split(",")
     if len(inputs) != len(shapes):
-        raise wrong(f"names {len(inputs)} operands, and {len(shapes)} were given")
+        raise wrong(f"names {len(inputs)} operands, and {len(shapes)} were given: put a ',' between two operands")
     for labels in [*inputs, output]:
         if not set(labels.replace("...", "", 1)) <= set(ascii_letters):
             raise wrong("may hold letters, one '...' an operand, ',' between operands and one '->'")
@@ -170,7 +170,9 @@ def _parse(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
     spare = [len(shape) - len(labels) for labels, shape in zip(named, shapes)]
     for i, n in enumerate(spare):
         if n < 0 or (n and "..." not in inputs[i]):
-            raise wrong(f"gives operand {i} {len(named[i])} labels for its {len(shapes[i])} axes")
+            raise wrong(
+                f"gives operand {i} {len(named[i])} labels for its {len(shapes[i])} axes: name each axis, or add '...'"
+            )
     depth = max(n for n, labels in zip([*spare, 0], [*inputs, "..."]) if "..." in labels)
     dots = "".join([letter for letter in ascii_letters if letter not in text][:depth])
     if not arrow:
@@ -190,7 +192,7 @@ def _parse(subscripts: str, shapes: tuple[Shape, ...]) -> tuple[list[str], str]:
             if len(inside) > 1 or len({n, lengths.get(label, 1), 1}) > 2:
                 what = f"the label {label!r}" if label in text else "an axis under '...'"
                 found = " and ".join(map(str, sorted({*inside, lengths.get(label, n)})))
-                raise wrong(f"gives {what} two lengths, {found}")
+                raise wrong(f"gives {what} two lengths, {found}: reshape or transpose an operand")
             lengths[label] = n if lengths.get(label, 1) == 1 else lengths[label]
     return expanded, output
 

@@ -68,7 +68,7 @@ _identity = primitive(
 def solve(a: Any, b: Any) -> Any:
     """The x of a @ x = b: (..., M, M) and (..., M, K) give (..., M, K); a `b` of one axis, (M,), gives (..., M).
 
-    Raises ShapeError for shapes that do not fit, and for a singular `a` (for which CuPy gives NaN or infinities).
+    Raises ShapeError for shapes that do not fit, MatrixError for a singular `a` (CuPy gives NaN or infinities).
     """
     a, b = as_arrays(a, b)
     return _solve(a, b.reshape(-1, 1))[..., 0] if b.ndim == 1 else _solve(a, b)
@@ -161,7 +161,7 @@ _slogdet = primitive(
 def slogdet(a: Any) -> SlogdetResult:
     """The sign of the determinant and the logarithm of its size, which neither over- nor underflow: each (...).
 
-    Of a singular matrix they are 0 and -inf, and there is no gradient: ShapeError on the way back.
+    Of a singular matrix they are 0 and -inf, and there is no gradient: MatrixError on the way back.
     """
     return SlogdetResult(*_slogdet(a))
 

@@ -48,7 +48,7 @@ FAR_OUT = (
      2.33520497626869185e-3),
 )  # fmt: skip
 
-# ½ (1 + tanh(u)) = sigmoid(2u), here with 2u = x (rate + cubic x²); it is 0 or 1 where |x| is more than `sure`.
+# ½ (1 + tanh(u)) = sigmoid(2u), here with 2u = x (rate + cubic x²); it is next to 0 or 1 where |x| is more than `sure`.
 GELU_RATE, GELU_CUBIC, GELU_SURE = 2 * math.sqrt(2 / math.pi), 2 * math.sqrt(2 / math.pi) * 0.044715, 20.0
 
 
@@ -122,11 +122,11 @@ def _erfc(xp: Any, x: Any) -> Any:
     return xp.where(size <= NEAR, 1 - near * _ratio(square, NEAR_0), xp.where(near < 0, 2 - tail, tail))
 
 
+@np.errstate(over="ignore")  # far below 0 the result is 1 / inf, which is right
 def _logistic(xp: Any, x: Any) -> Any:
-    y = xp.tanh(x * 0.5)  # no overflow, and NumPy's tanh is vectorised
-    y *= 0.5
-    y += 0.5
-    return y
+    y = xp.exp(-x)
+    y += 1
+    return 1 / y
 
 
 def _gelu_tanh_kernel(xp: Any, x: Any) -> Any:
