@@ -2,7 +2,7 @@
 
 from . import errors, nn, optim
 from . import linalg as linalg  # after those that load the engine, which operations need
-from .backend import seed, use_backend
+from .backend import memory, random_state, seed, set_random_state, use_backend
 from .check import gradcheck
 from .draw import draw
 from .graph import grad

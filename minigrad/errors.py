@@ -66,6 +66,10 @@ class OutOfRangeError(MinigradError, IndexError):
     """An index that names no part of the array."""
 
 
+class OutOfMemoryError(MinigradError, MemoryError):
+    """There is not the memory for what was asked."""
+
+
 class NonScalarError(ShapeError):
     """`backward()` on something that is no single number, without a seed gradient."""
 

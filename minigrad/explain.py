@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .backend import SCALAR, backend_of
-from .errors import BackendMismatchError, MatrixError, MinigradError, OperandError, ShapeError
+from .backend import SCALAR, Backend, backend_of, memory
+from .errors import BackendMismatchError, MatrixError, MinigradError, OperandError, OutOfMemoryError, ShapeError
 from .mode import MODE
 from .tensor import Tensor
 
@@ -24,6 +24,8 @@ OF_MATRICES = {
 
 def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> MinigradError:
     """The error to raise for one that a kernel raised."""
+    if isinstance(error, MemoryError):
+        return out_of_memory(error, f"{_call(op, args, options)}")
     shapes = [_shape(arg) for arg in args]
     told = f"{_call(op, args, options)}: {str(error).strip()}"
     if isinstance(error, ValueError) and op.name == "matmul" and None not in shapes:
@@ -41,15 +43,32 @@ def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, 
     return next(kind for raised, kind in kinds.items() if isinstance(error, raised))(told)
 
 
+def out_of_memory(error: MemoryError, doing: str) -> OutOfMemoryError:
+    """The error for a device, or the host, that has not the memory for `doing`."""
+    return OutOfMemoryError(
+        f"{doing}: {str(error).strip()} (memory: {memory()}); try a smaller batch, shorter sequences (truncated "
+        "backpropagation through time), or checkpoint(), which computes again instead of keeping"
+    )
+
+
+def one_device(op: Op, args: tuple[Any, ...]) -> Backend:
+    """The record of the device that all arrays are on; BackendMismatchError if there are two."""
+    records = [backend_of(arg.data if isinstance(arg, Tensor) else arg) for arg in args]
+    found = {record for record in records if record is not None and record is not SCALAR}
+    if len(found) > 1:
+        raise mismatch(op, args)
+    return found.pop()
+
+
 def mismatch(op: Op, args: tuple[Any, ...]) -> BackendMismatchError:
-    """The error for arrays of two libraries, with the call that moves one."""
+    """The error for arrays on two backends, with the call that moves one."""
     told = []
     for i, arg in enumerate(args):
         backend = backend_of(arg.data if isinstance(arg, Tensor) else arg)
         if backend is not None and backend is not SCALAR:
             told.append((f"{_operand(i, arg)} of shape {arg.shape} is on {backend.name}", backend.name))
     return BackendMismatchError(
-        f"{op.name!r} was given arrays of two libraries: {', '.join(text for text, _ in told)}; "
+        f"{op.name!r} was given arrays on two backends: {', '.join(text for text, _ in told)}; "
         f"move one, with .to({told[-1][1]!r}) say"
     )
 

@@ -11,8 +11,16 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
-from .backend import Array, backend_of
-from .errors import GraphFreedError, InplaceError, NoGradientError, NonScalarError, OperandError, ShapeError
+from .backend import Array, Following, backend_of, several_devices
+from .errors import (
+    GraphFreedError,
+    InplaceError,
+    MinigradError,
+    NoGradientError,
+    NonScalarError,
+    OperandError,
+    ShapeError,
+)
 from .mode import MODE, Mode
 
 if TYPE_CHECKING:
@@ -133,6 +141,7 @@ def walk(
     node saved is dropped as soon as it has been used.
     """
     from .anomaly import check_gradient
+    from .explain import out_of_memory
     from .tensor import Tensor
 
     def saved_values(node: Node, picks: tuple[int, ...]) -> list[Any]:
@@ -160,6 +169,7 @@ def walk(
     owned: set[Any] = set()  # whose gradient is a buffer of this walk's own, to be added to in place
     results = {}
     token = MODE.set(MODE.get())
+    follow = Following() if several_devices() else None
     try:
         while order:
             node = order.pop()
@@ -180,6 +190,8 @@ def walk(
                 node.grad = g.data if recorded else g
             if recorded:
                 MODE.set(Mode(True, node.mode.scope, node))
+            elif follow:
+                follow(g[0] if g.__class__ is list else g)
             parents: Any = node.parents
             for i, rule in node.plan.rules:
                 parent = parents[i]
@@ -192,6 +204,8 @@ def walk(
                     values = [*values, *options.values()]
                 else:
                     message = rule.function(g, *values)
+                if follow and not recorded:  # "to" brings it to another device
+                    follow(message)
                 if watching:
                     check_gradient(node, i, g, values, message)
                 # A rule returns a new array, or one that it was given, or a view: only the first may be added to.
@@ -218,15 +232,19 @@ def walk(
                 node.saved = None
                 if node.out is not None and node.out.size > SMALL:
                     node.out = None
+    except MemoryError as error:
+        raise error if isinstance(error, MinigradError) else out_of_memory(error, "the backward walk") from error
     finally:
         MODE.reset(token)
+        if follow:
+            follow.close()
     results.update(grads)  # only leaves are left
     for leaf, g in grads.items():
         if leaf.hooks is not None:
             results[leaf] = _after_hooks(leaf.hooks, g, recorded)
             owned.discard(leaf)
     # No two results share a buffer, and none is a read-only view.
-    return {key: g if key in owned else g.twin() if recorded else g.copy() for key, g in results.items()}
+    return {key: g if key in owned else _copy(g, recorded) for key, g in results.items()}
 
 
 def backward(output: Tensor, grad: Any, retain_graph: bool, create_graph: bool) -> None:
@@ -239,7 +257,8 @@ def backward(output: Tensor, grad: Any, retain_graph: bool, create_graph: bool) 
         elif create_graph:
             leaf.grad = leaf.grad + g
         else:
-            leaf.grad = leaf._like(leaf.grad.data + g)
+            with leaf.backend.here:
+                leaf.grad = leaf._like(leaf.grad.data + g)
 
 
 def grad(
@@ -282,7 +301,7 @@ def grad(
             )
         g = arrived.get(key)
         if g is not None and key in seen:  # asked for twice: memory of its own for each
-            g = g.twin() if create_graph else g.copy()
+            g = _copy(g, create_graph)
         seen.add(key)
         found.append(g if g is None or create_graph else source._like(g))
     return found[0] if single else tuple(found)
@@ -309,6 +328,10 @@ def _seed(output: Tensor, weight: Any, recorded: bool) -> tuple[Any, Any]:
             f"the gradient to start from has shape {seed.shape}, the output {output.shape}: give one of its shape"
         )
     return output.node or output, seed if recorded else seed.data
+
+
+def _copy(g: Any, recorded: bool) -> Any:
+    return g.twin() if recorded else backend_of(g).copy(g)  # type: ignore[union-attr]
 
 
 def _on_the_way_to(targets: set[Any], order: list[Node]) -> set[Any]:
@@ -355,7 +378,7 @@ def _after_hooks(hooks: list[Hook], g: Any, recorded: bool) -> Any:
     from .tensor import Tensor
 
     for hook in list(hooks):
-        shown = g if recorded else Tensor(g.copy())
+        shown = g if recorded else Tensor(_copy(g, False))
         answer = hook.function(shown)
         if answer is None:
             continue

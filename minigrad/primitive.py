@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
-from .explain import mismatch, no_array, refused
+from .explain import mismatch, no_array, one_device, refused
 from .graph import Node, new_node
 from .mode import MODE, Mode
 from .tensor import Tensor
@@ -176,9 +176,15 @@ def primitive(
                 backend = found
         if backend is SCALAR:
             backend = current_backend()
+        device = backend.devices and one_device(op, args)
         try:
-            out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
-        except (ValueError, TypeError) as error:
+            if device:
+                with device.here:
+                    out = kernel(backend.xp, *values, **options)
+                backend = device
+            else:
+                out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
+        except (ValueError, TypeError, MemoryError) as error:
             raise refused(error, op, args, options) from error
         return finish(args, parents, needs, options, out, backend, current_mode()) if any_tensor else out
 
@@ -188,9 +194,11 @@ def primitive(
             return apply(*args, **options)
         x = args[0]
         backend: Any = BY_TYPE[x.data.__class__]
+        if backend.devices:
+            return apply(*args, **options)
         try:
             out = kernel(backend.xp, x.data, **options) if options else kernel(backend.xp, x.data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, MemoryError) as error:
             raise refused(error, op, args, options) from error
         mode = current_mode()
         if mode.idle and out.__class__ is backend.array_type and not view:
@@ -204,9 +212,11 @@ def primitive(
         if not (isinstance(x, Tensor) and isinstance(y, Tensor)) or x.data.__class__ is not y.data.__class__:
             return apply(x, y)
         backend: Any = BY_TYPE[x.data.__class__]
+        if backend.devices:
+            return apply(x, y)
         try:
             out = kernel(backend.xp, x.data, y.data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, MemoryError) as error:
             raise refused(error, op, (x, y), {}) from error
         mode = current_mode()
         if mode.idle and out.__class__ is backend.array_type and not view:

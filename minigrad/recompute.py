@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .backend import random_states, set_random_states
+from .backend import random_state, set_random_state
 from .errors import InplaceError, MinigradError
 from .graph import Node, ancestors, tick
 from .mode import MODE, Mode
@@ -40,7 +40,7 @@ class Recall:
     def __init__(self, f: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]):
         self.f, self.args, self.options = f, args, options
         self.start = tick()
-        self.random = random_states()
+        self.random = random_state()
         self.scope = MODE.get().scope
         self.places: dict[int, int] = {}  # index of a node -> its place among those that `f` makes
         self.again: dict[int, Node] = {}  # place -> the node that was made there the second time
@@ -70,15 +70,15 @@ class Recall:
                     f"{arg.name or 'an argument'} of shape {arg.shape} of a checkpointed function was overwritten in "
                     "place before the backward walk: walk back before you change it, or change a copy"
                 )
-        now = random_states()
-        set_random_states(self.random)
+        now = random_state()
+        set_random_state(self.random)
         token = MODE.set(Mode(scope=self.scope))
         try:
             since = tick()
             return self.made(self.f(*self.args, **self.options), since)
         finally:
             MODE.reset(token)
-            set_random_states(now)
+            set_random_state(now)
 
 
 def _nodes(result: Any) -> list[Node]:

@@ -77,7 +77,7 @@ def load_with_metadata(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(str(path), framework="np") as file:
             metadata = dict(file.metadata() or {})
-            state = {name: Tensor(backend.xp.array(file.get_tensor(name)), name=name) for name in file.keys()}  # noqa: SIM118
+            state = {name: Tensor(backend.asarray(file.get_tensor(name)), name=name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise CheckpointError(f"there is no file {path}: check the name") from None
     except (SafetensorError, OSError, ValueError, TypeError) as error:
@@ -86,4 +86,4 @@ def load_with_metadata(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _host(value: Any) -> np.ndarray:
-    return value.backend.to_numpy(value.data) if isinstance(value, Tensor) else np.asarray(value)
+    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import graph
 from .backend import SCALAR, Array, Backend, backend_of, current_backend
+from .bounds import raise_noticed
 from .errors import InplaceError, MinigradError, NoGradientError, OperandError
 from .mode import MODE
 
@@ -139,19 +140,24 @@ class Tensor:
 
     # Out of the graph, and to other libraries
 
+    def _read(self) -> Array:
+        """The data, for the host to read: if something went wrong on the device meanwhile, it comes up now."""
+        raise_noticed()
+        return self.data
+
     def numpy(self) -> np.ndarray:
         """The values as a read-only NumPy array; without a copy where they are in NumPy already."""
-        view = self.backend.to_numpy(self.data).view()
+        view = self.backend.to_numpy(self._read()).view()
         view.flags.writeable = False
         return view
 
     def item(self) -> Any:
         """The value of a one-element Tensor as a Python number."""
-        return self.data.item()
+        return self._read().item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
-        return self.data.tolist()
+        return self._read().tolist()
 
     def detach(self) -> Tensor:
         """The same data (shared), with nothing behind it: gradients stop here."""
@@ -163,7 +169,7 @@ class Tensor:
         """A copy in memory of its own that stands at the same place in the graph; of a leaf, next to it."""
         if self.requires_grad and self.node is None:
             return ops.copy(self)
-        twin = Tensor(self.data.copy(), self.requires_grad, self.name)
+        twin = Tensor(self.backend.copy(self.data), self.requires_grad, self.name)
         twin.node = self.node
         return twin
 
@@ -171,7 +177,7 @@ class Tensor:
         """A leaf of its own with a copy of the data and of the gradient; of what was computed, use `detach()` first."""
         if self.node is not None:
             raise NoGradientError("only leaves can be deep-copied, and this Tensor was computed: copy its detach()")
-        twin = memo[id(self)] = type(self)(self.data.copy(), self.requires_grad, self.name)
+        twin = memo[id(self)] = type(self)(self.backend.copy(self.data), self.requires_grad, self.name)
         twin.grad = copy.deepcopy(self.grad, memo)
         return twin
 
@@ -319,16 +325,16 @@ class Tensor:
         return iter(ops.unstack(self))
 
     def __bool__(self) -> bool:
-        return bool(self.data)
+        return bool(self._read())
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self._read())
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(self._read())
 
     def __index__(self) -> int:
-        return self.data.__index__()
+        return self.numpy().__index__()
 
     @property
     def T(self) -> Tensor:  # noqa: N802
@@ -371,7 +377,7 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
             f"no array can be made of this {type(data).__name__}: {error}: give numbers, in rows of one length"
         ) from error
     if array is data or getattr(array, "base", None) is not None:
-        array = array.copy()
+        array = backend.copy(array)
     if array.dtype.kind not in "fiubc":
         held = f"a {type(data).__name__}" if array.dtype == object else array.dtype
         raise MinigradError(f"a Tensor holds numbers, not {held}: convert the data first")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 
+import numpy as np
 import pytest
+import strict as strict_library
+
+import minigrad as mg
+from minigrad import backend
 
 
 def has_cuda() -> bool:
@@ -29,3 +34,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _is_there(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """The backend "strict", which refuses what CuPy refuses; gives a function that makes a Tensor there."""
+    monkeypatch.setitem(backend._loaded, "strict", strict_library.STRICT)
+    monkeypatch.setitem(backend.BY_TYPE, strict_library.StrictArray, strict_library.STRICT)
+    return lambda data, **options: mg.tensor(strict_library.asarray(np.asarray(data)), **options)
+
+
+@pytest.fixture
+def pair(monkeypatch):
+    """The backend "pair", of two devices that do not touch each other's arrays: "pair" and "pair:1"."""
+    monkeypatch.setitem(backend._loaded, "pair", strict_library.PAIR)
+    monkeypatch.setitem(backend.BY_TYPE, strict_library.StrictArray, strict_library.PAIR)
+    for record in strict_library.PAIR.devices:
+        record.random.clear()
+    yield
+    assert strict_library.Device.current == [0]

@@ -1,7 +1,6 @@
 """Backends: which is chosen, what mixing them says, and that a computation stays where its inputs are.
 
-CuPy's part is played by `strict`, an array library over NumPy that refuses what CuPy refuses: to be converted without
-being asked, and to meet NumPy's arrays in one operation.
+CuPy's part is played by `strict`, an array library over NumPy that refuses what CuPy refuses.
 """
 
 from __future__ import annotations
@@ -16,110 +15,12 @@ import types
 import numpy as np
 import pytest
 from conftest import has_cuda
+from strict import STRICT, StrictArray, asarray
 from table import TABLE, Row, listed
 from test_ops import seeds
 
 import minigrad as mg
 from minigrad import backend, errors
-from minigrad.backend import Backend
-
-
-class StrictArray:
-    """An array that mixes with its own kind and with numbers only."""
-
-    __array_ufunc__ = None
-
-    def __init__(self, array, base=None):
-        self._array, self.base = np.asarray(array), base
-
-    def __array__(self, *args, **options):
-        raise TypeError("implicit conversion of a strict array to NumPy")
-
-    shape = property(lambda self: self._array.shape)
-    ndim = property(lambda self: self._array.ndim)
-    size = property(lambda self: self._array.size)
-    dtype = property(lambda self: self._array.dtype)
-
-    def __getitem__(self, index):
-        return wrap(self._array[bare(index)], self)
-
-    def __setitem__(self, index, value):
-        self._array[bare(index)] = bare(value)
-
-    def __len__(self):
-        return len(self._array)
-
-    def __bool__(self):
-        return bool(self._array)
-
-    def __float__(self):
-        return float(self._array)
-
-
-def bare(value):
-    """The NumPy arrays in `value`; TypeError where one came in from outside."""
-    if isinstance(value, StrictArray):
-        return value._array
-    if isinstance(value, np.ndarray):
-        raise TypeError("a NumPy array among strict arrays")
-    return type(value)(map(bare, value)) if isinstance(value, (tuple, list)) else value
-
-
-def wrap(result, source=None):
-    """Strict arrays for NumPy's; of no axis too, where NumPy gives a scalar."""
-    if isinstance(result, (tuple, list)):
-        return (list if isinstance(result, list) else tuple)(wrap(part, source) for part in result)
-    if not isinstance(result, (np.ndarray, np.generic)):
-        return result
-    is_view = isinstance(source, StrictArray) and np.may_share_memory(result, source._array)
-    return StrictArray(result, (source if source.base is None else source.base) if is_view else None)
-
-
-def strictly(function):
-    def call(*args, **options):
-        return wrap(function(*map(bare, args), **{key: bare(value) for key, value in options.items()}), args[0])
-
-    return call
-
-
-OPERATORS = """add sub mul truediv mod pow matmul neg abs eq ne lt le gt ge radd rsub rmul rtruediv rpow iadd isub imul
-    itruediv"""
-METHODS = "reshape transpose swapaxes sum mean max min argmax astype copy squeeze item tolist prod var std all any"
-FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
-    not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
-    ones full
-    empty multiply subtract
-    argwhere array cross einsum flatnonzero nonzero result_type searchsorted unique
-    eye tril triu zeros_like
-    all any argmax argmin argsort cumprod cumsum diag diagonal pad prod roll
-    arccos arccosh arcsin arcsinh arctan arctan2 arctanh around bitwise_and bitwise_or bitwise_xor cbrt ceil copysign
-    cos cosh deg2rad exp2 fabs floor floor_divide fmax fmin fmod heaviside hypot invert isinf isnan log10 log2
-    logaddexp2 logical_and logical_not logical_or logical_xor nan_to_num positive rad2deg reciprocal remainder rint
-    signbit sin sinc sinh square tan trunc"""
-LINALG = "cholesky det eigh inv pinv qr slogdet solve svd"
-for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
-    setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))
-
-
-def asarray(data, dtype=None):
-    return StrictArray(np.array(data._array if isinstance(data, StrictArray) else data, dtype))
-
-
-library = types.SimpleNamespace(asarray=asarray, **{name: strictly(getattr(np, name)) for name in FUNCTIONS.split()})
-library.add = types.SimpleNamespace(at=strictly(np.add.at))
-library.lib = types.SimpleNamespace(
-    stride_tricks=types.SimpleNamespace(sliding_window_view=strictly(np.lib.stride_tricks.sliding_window_view))
-)
-library.linalg = types.SimpleNamespace(**{name: strictly(getattr(np.linalg, name)) for name in LINALG.split()})
-library.random = np.random
-STRICT = Backend("strict", library, StrictArray, lambda array: array._array)
-
-
-@pytest.fixture
-def strict(monkeypatch):
-    monkeypatch.setitem(backend._loaded, "strict", STRICT)
-    monkeypatch.setitem(backend.BY_TYPE, StrictArray, STRICT)
-    return lambda data, **options: mg.tensor(asarray(np.asarray(data)), **options)
 
 
 @pytest.fixture(autouse=True)

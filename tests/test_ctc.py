@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from test_backend import StrictArray, strict  # noqa: F401 (a fixture)
+from strict import StrictArray
 
 import minigrad as mg
 from minigrad import nn
@@ -125,7 +125,7 @@ def test_float32_and_far_out():
     np.testing.assert_allclose(x.grad.numpy(), wide.grad.numpy(), atol=2e-2)
 
 
-def test_it_stays_on_the_backend(strict):  # noqa: F811
+def test_it_stays_on_the_backend(strict):
     values, targets, *lengths = problem("lengths")
     x, y = mg.tensor(values, requires_grad=True), strict(values, requires_grad=True)
     losses = [nn.ctc_loss(mg.log_softmax(z), targets, *lengths, zero_infinity=True) for z in (x, y)]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import test_ops
+from strict import asarray
 from table import Case, Row
-from test_backend import asarray, check_on, strict  # noqa: F401 (a fixture)
+from test_backend import check_on
 
 import minigrad as mg
 from minigrad import linalg
@@ -153,7 +154,7 @@ def test_operation(check: Callable[[Case], None], case: Case):
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_stays_on_the_backend(strict, row):  # noqa: F811
+def test_stays_on_the_backend(strict, row):
     check_on(row, asarray, "strict")
 
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from test_backend import StrictArray, asarray, strict  # noqa: F401 (a fixture)
+from strict import StrictArray, asarray
 
 import minigrad as mg
 from minigrad import nn
@@ -164,7 +164,7 @@ def test_a_number_is_saved_and_restored(tmp_path):
     assert scale.factor.item() == 3
 
 
-def test_moving_takes_buffers_and_gradients_along(strict):  # noqa: F811
+def test_moving_takes_buffers_and_gradients_along(strict):
     deep = Deep()
     deep.parts["a"](mg.ones((1, 2))).sum().backward()
     assert deep.to("strict") is deep
@@ -468,7 +468,7 @@ def test_losses_have_right_derivatives_twice_and_stay_float32(name, x, y, option
 
 
 @every_loss
-def test_losses_stay_on_the_backend(name, x, y, options, strict):  # noqa: F811
+def test_losses_stay_on_the_backend(name, x, y, options, strict):
     there = {key: asarray(value) if isinstance(value, np.ndarray) else value for key, value in options.items()}
     y = np.where(y == -100, options.get("ignore_index", -100), y) if y.dtype.kind == "i" else y
     inputs = [mg.tensor(x, requires_grad=True), strict(x, requires_grad=True)]

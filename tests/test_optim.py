@@ -5,7 +5,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from test_backend import StrictArray, asarray, strict  # noqa: F401 (a fixture)
+from strict import StrictArray, asarray
 
 import minigrad as mg
 from minigrad import nn, optim
@@ -109,7 +109,7 @@ def test_float32_stays_and_gradients_are_left_alone(name, options):
 
 
 @every_rule
-def test_every_rule_stays_on_the_backend(name, options, strict):  # noqa: F811
+def test_every_rule_stays_on_the_backend(name, options, strict):
     here, there = make(name, options), make(name, options)
     for p in there.parameters:
         p.data = asarray(p.data)
@@ -286,7 +286,7 @@ def test_clipping():
 @pytest.mark.torch
 @pytest.mark.parametrize("norm_type", [2.0, 1.0, 3.5, math.inf])
 @pytest.mark.parametrize("max_norm", [0.5, 100.0])
-def test_clipping_is_torchs(norm_type, max_norm, strict):  # noqa: F811
+def test_clipping_is_torchs(norm_type, max_norm, strict):
     grads = [g for g in gradients(0, starts()) if g is not None]
     ours = [nn.Parameter(np.zeros(g.shape)) for g in grads]
     there = [nn.Parameter(asarray(np.zeros(g.shape))) for g in grads]

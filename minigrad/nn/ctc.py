@@ -77,7 +77,7 @@ def _whole(name: str, values: Any, shape: tuple[int, ...], most: int | None) -> 
 
 def _padded(targets: np.ndarray, lengths: np.ndarray, N: int) -> tuple[np.ndarray, np.ndarray]:
     """Targets as (batch, most labels), and their lengths."""
-    longest = int(lengths.max(initial=0))
+    longest = max(lengths.tolist(), default=0)
     if targets.dtype.kind not in "iu" and targets.size:
         raise OperandError(f"ctc_loss: targets are integers, not {targets.dtype}: convert them with .astype('int64')")
     if targets.ndim == 1 and len(targets) == lengths.sum():

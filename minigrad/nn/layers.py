@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
+from ..backend import backend_of
+from ..bounds import notice
 from ..errors import OperandError, OutOfRangeError, ShapeError
 from ..ops import mean, sqrt, square, take, where
 from ..primitive import primitive
@@ -32,7 +32,8 @@ class Embedding(Module):
     """A row of learned numbers for each integer: indices (...) -> (..., size). Its weight is (count, size).
 
     The row `padding_idx`, if given, starts at 0 and gets no gradient. Raises OperandError for indices that are no
-    integers, OutOfRangeError for those not in [0, count) (not checked on a GPU, which would have to be waited for).
+    integers, OutOfRangeError for those not in [0, count) (on a GPU with the next number that the host
+    reads).
     """
 
     def __init__(self, count: int, size: int, padding_idx: int | None = None, dtype: Any = "float32"):
@@ -53,10 +54,15 @@ class Embedding(Module):
 
 
 def check_indices(what: str, indices: Any, count: int) -> None:
-    """OperandError for what are no integers; OutOfRangeError, on the host, for those not in [0, count)."""
+    """OperandError for what are no integers; OutOfRangeError for those not in [0, count), on a GPU at the next read."""
     if indices.dtype.kind not in "iu":
         raise OperandError(f"{what} takes integers, not {indices.dtype}: convert them with .astype('int64')")
-    if isinstance(indices, np.ndarray) and indices.size and not (indices.min() >= 0 and indices.max() < count):
+    backend: Any = backend_of(indices)
+    if not backend.in_order:
+        with backend.here:
+            bad = ((indices < 0) | (indices >= count)).any()
+        notice(backend, bad, f"{what} takes integers from 0 to {count - 1}, and was given others: mend them")
+    elif indices.size and not (indices.min() >= 0 and indices.max() < count):
         raise OutOfRangeError(
             f"{what} takes integers from 0 to {count - 1}, and was given {indices.min()} to {indices.max()}: mend them"
         )
@@ -76,7 +82,7 @@ class Dropout(Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        kept = x.backend.generator.random(x.shape, dtype="float32") >= self.p
+        kept = x.backend.generator.random(x.shape, "float32") >= self.p
         return x * (kept * x.dtype.type(1 / (1 - self.p)))
 
 

@@ -63,24 +63,25 @@ def cross_entropy(
     nothing; a mean over none is NaN. `label_smoothing` ε spreads the share ε of each target evenly over all classes
     (Szegedy et al. 2016, section 7). Stable for any logits. All as in PyTorch, but for the place of the class axis.
     Raises ShapeError for shapes that do not fit, OperandError for targets that are no integers, OutOfRangeError for
-    those that are no class (not checked on a GPU, which would have to be waited for), ValueError for options.
+    those that are no class (on a GPU with the next number that the host reads), ValueError for options.
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], not {label_smoothing}")
     backend, raw = _beside("cross_entropy", logits, targets)
-    classes = logits.shape[-1]
-    if raw.shape == logits.shape and raw.dtype.kind == "f":
-        q = targets if isinstance(targets, Tensor) else raw
+    with backend.here:
+        classes = logits.shape[-1]
+        if raw.shape == logits.shape and raw.dtype.kind == "f":
+            q = targets if isinstance(targets, Tensor) else raw
+            if label_smoothing:
+                q = q * (1 - label_smoothing) + label_smoothing / classes
+            return _reduced(-sum(_weighted(log_softmax(logits), weight, backend) * q, -1), reduction)
+        rows = logits if logits.ndim == 2 else logits.reshape(-1, classes)
+        index, kept, share = _classes("cross_entropy", rows, logits, raw, weight, ignore_index, backend)
+        losses = _times(_cross_entropy(rows, index=index), share)
         if label_smoothing:
-            q = q * (1 - label_smoothing) + label_smoothing / classes
-        return _reduced(-sum(_weighted(log_softmax(logits), weight, backend) * q, -1), reduction)
-    rows = logits if logits.ndim == 2 else logits.reshape(-1, classes)
-    index, kept, share = _classes("cross_entropy", rows, logits, raw, weight, ignore_index, backend)
-    losses = _times(_cross_entropy(rows, index=index), share)
-    if label_smoothing:
-        even = _times(-mean(_weighted(log_softmax(rows), weight, backend), -1), kept)
-        losses = (1 - label_smoothing) * losses + label_smoothing * even
-    return _reduced(losses, reduction, share, raw.shape)
+            even = _times(-mean(_weighted(log_softmax(rows), weight, backend), -1), kept)
+            losses = (1 - label_smoothing) * losses + label_smoothing * even
+        return _reduced(losses, reduction, share, raw.shape)
 
 
 def nll_loss(
@@ -88,9 +89,10 @@ def nll_loss(
 ) -> Tensor:
     """-log p[target]: log-probabilities (..., classes), integer targets (...); all else as for `cross_entropy`."""
     backend, raw = _beside("nll_loss", log_probabilities, targets)
-    rows = log_probabilities.reshape(-1, log_probabilities.shape[-1])
-    index, _, share = _classes("nll_loss", rows, log_probabilities, raw, weight, ignore_index, backend)
-    return _reduced(_times(-rows[index], share), reduction, share, raw.shape)
+    with backend.here:
+        rows = log_probabilities.reshape(-1, log_probabilities.shape[-1])
+        index, _, share = _classes("nll_loss", rows, log_probabilities, raw, weight, ignore_index, backend)
+        return _reduced(_times(-rows[index], share), reduction, share, raw.shape)
 
 
 def mse_loss(outputs: Tensor, targets: Any, reduction: str = "mean") -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from ..backend import backend_of, get_backend
+from ..backend import backend_of, get_backend, several_devices
 from ..errors import CheckpointError
 from ..tensor import Tensor
 from .summary import summary
@@ -48,6 +49,10 @@ class Module:
         raise TypeError(f"{type(self).__name__} has no forward(): write it, or call the part that does the work")
 
     def __call__(self, *args: Any, **options: Any) -> Any:
+        if several_devices():
+            given = next((arg for arg in args if isinstance(arg, Tensor)), None)
+            with contextlib.nullcontext() if given is None else given.backend.here:
+                return self.forward(*args, **options)
         return self.forward(*args, **options)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -152,7 +157,7 @@ class Module:
 
     def state_dict(self) -> dict[str, Tensor]:
         """A copy of the values of every parameter and buffer, by dotted name."""
-        return {name: Tensor(held.data.copy(), name=name) for name, held in self._named(_Held, "")}
+        return {name: Tensor(held.backend.copy(held.data), name=name) for name, held in self._named(_Held, "")}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Take values from `state` (Tensors or arrays, by the names of `state_dict`), to where the parameters are now.
@@ -181,7 +186,8 @@ class Module:
             held, source = own[name], backend_of(value)
             if source is not held.backend and source is not None:
                 value = held.backend.asarray(source.to_numpy(value))
-            held.data[...] = value
+            with held.backend.here:
+                held.data[...] = value
             held.mark_written()
 
     def __repr__(self) -> str:

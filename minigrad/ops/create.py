@@ -119,9 +119,13 @@ def full_like(a: Any, fill_value: float, dtype: Any = None, requires_grad: bool 
 
 def rand(*shape: int, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Uniform random numbers in [0, 1)."""
-    return Tensor(current_backend().generator.random(shape, dtype), requires_grad)
+    backend = current_backend()
+    with backend.here:
+        return Tensor(backend.generator.random(shape, dtype), requires_grad)
 
 
 def randn(*shape: int, dtype: Any = np.float32, requires_grad: bool = False) -> Tensor:
     """Random numbers of the standard normal distribution."""
-    return Tensor(current_backend().generator.standard_normal(shape, dtype), requires_grad)
+    backend = current_backend()
+    with backend.here:
+        return Tensor(backend.generator.standard_normal(shape, dtype), requires_grad)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend import backend_of
+from ..bounds import watch
 from ..errors import OutOfRangeError, ShapeError
 from ..explain import refused
 from ..primitive import primitive
@@ -68,12 +69,35 @@ def _may_repeat(index: Any) -> bool:
 
 def _assign(xp: Any, x: Any, value: Any, *, index: Any) -> Any:
     out = x.copy()
-    out[index] = value
+    _put(xp, out, value, index)
     return out
+
+
+def _put(xp: Any, x: Any, value: Any, index: Any) -> None:
+    """Put `value` at `index` in `x` itself; of those for one place the last stays, also where all are put at once."""
+    if backend_of(x).in_order or not _may_repeat(index):  # type: ignore[union-attr]
+        x[index] = value
+        return
+    places = _places(xp, index, x.shape)
+    last = _last(xp, places, x.size)
+    values = xp.broadcast_to(xp.asarray(value, x.dtype), x[index].shape).reshape(-1)
+    if values.size:
+        x[...] = xp.where(last < 0, x.reshape(-1), values[last]).reshape(x.shape)
+
+
+def _last(xp: Any, places: Any, size: int) -> Any:
+    """For each of `size` places the last of `places` that names it, counted through; -1 where none does."""
+    last = xp.full(size, -1, np.int32)
+    xp.maximum.at(last, places.reshape(-1), xp.arange(places.size, dtype=np.int32))
+    return last
 
 
 def _mark_last(xp: Any, x: Any, *, index: Any) -> Any:
     """For each item of `x[index]`: would an assignment of it there last?"""
+    if not backend_of(x).in_order:  # type: ignore[union-attr]
+        places = _places(xp, index, x.shape).reshape(-1)
+        last = _last(xp, places, x.size)[places] == xp.arange(places.size, dtype=np.int32)
+        return last.reshape(x[index].shape)
     written = xp.zeros(x.shape, int)
     number = xp.arange(written[index].size).reshape(written[index].shape)
     written[index] = number
@@ -114,13 +138,42 @@ def raw_index(index: Any) -> Any:
     return raw.copy() if hasattr(raw, "copy") else raw
 
 
+def _index_into(x: Any, index: Any) -> Any:
+    """`raw_index`, fit for `x`: what the library of `x` would not check is."""
+    index = raw_index(index)
+    if index.__class__ in PLAIN:
+        return index
+    backend = backend_of(x.data if isinstance(x, Tensor) else x)
+    if backend is None or backend.in_order:
+        return index
+    with backend.here:
+        index = _moved(backend, index, x.shape)
+        watch(backend, index, x.shape, _named(x))
+    return index
+
+
+def _moved(backend: Any, index: Any, shape: tuple[int, ...]) -> Any:
+    """An index of the host's on the backend: lists and NumPy's arrays, checked here, where that costs nothing."""
+    parts = list(_parts(index))
+    hosts = [isinstance(part, (list, np.ndarray)) for part in parts]
+    if not any(hosts):
+        return index
+    alike = [part if host or part.__class__ in PLAIN else slice(None) for part, host in zip(parts, hosts)]
+    np.broadcast_to(np.empty(()), shape)[tuple(alike)]  # IndexError for what is out of range
+    moved = [
+        backend.xp.asarray(np.asarray(part, None if np.size(part) else int)) if host else part
+        for part, host in zip(parts, hosts)
+    ]
+    return tuple(moved) if isinstance(index, tuple) else moved[0]
+
+
 def getitem(x: Any, index: Any) -> Any:
     """`x[index]`, with any index of NumPy's: numbers, slices, None, ..., integer arrays, masks, and Tensors of these.
 
     Raises OutOfRangeError for one that is out of range or does not fit.
     """
     try:
-        return _getitem(x, index=raw_index(index))
+        return _getitem(x, index=_index_into(x, index))
     except IndexError as error:
         raise _bad_index(error, x) from None
 
@@ -131,7 +184,7 @@ def setitem(x: Any, value: Any, index: Any) -> Any:
     Raises OutOfRangeError for an index that is out of range or does not fit.
     """
     try:
-        return _setitem(x, value, index=raw_index(index))
+        return _setitem(x, value, index=_index_into(x, index))
     except IndexError as error:
         raise _bad_index(error, x) from None
 
@@ -140,7 +193,8 @@ def assign(x: Tensor, value: Any, index: Any) -> None:
     """Put `value` at `index` in the data of `x` itself; errors as of `setitem`."""
     raw = value.data if isinstance(value, Tensor) else value
     try:
-        x.data[raw_index(index)] = raw
+        with x.backend.here:
+            _put(x.backend.xp, x.data, raw, _index_into(x, index))
     except IndexError as error:
         raise _bad_index(error, x) from None
     except (ValueError, TypeError) as error:
@@ -148,8 +202,11 @@ def assign(x: Tensor, value: Any, index: Any) -> None:
 
 
 def _bad_index(error: IndexError, x: Any) -> OutOfRangeError:
-    name = f"{x.name!r}" if isinstance(x, Tensor) and x.name else "an array"
-    return OutOfRangeError(f"{name} of shape {x.shape} has no such part: {error}")
+    return OutOfRangeError(f"{_named(x)} of shape {x.shape} has no such part: {error}")
+
+
+def _named(x: Any) -> str:
+    return f"{x.name!r}" if isinstance(x, Tensor) and x.name else "an array"
 
 
 def _library(x: Any) -> Any:

@@ -110,7 +110,8 @@ class Optimizer:
                     for name, start in slots.items():
                         if name not in own:
                             own[name] = parameter.backend.xp.full(parameter.shape, start, parameter.dtype)
-                    self._update(parameter, own, group.get("weight_decay", 0), options)
+                    with parameter.backend.here:
+                        self._update(parameter, own, group.get("weight_decay", 0), options)
                     parameter.mark_written()
 
     def _update(self, parameter: Any, own: dict[str, Any], decay: float, options: dict[str, Any]) -> None:
@@ -147,8 +148,9 @@ class Optimizer:
         for i, group in enumerate(self.groups):
             state |= {f"groups.{i}.{name}": value for name, value in group.items() if name != "params"}
         for i, own in enumerate(self.state):
+            copy = self.parameters[i].backend.copy
             for name, value in own.items():
-                state[f"state.{i}.{name}"] = value if name == "step" else Tensor(value.copy())
+                state[f"state.{i}.{name}"] = value if name == "step" else Tensor(copy(value))
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ def clip_grad_norm(
     if not grads:
         raise NoGradientError("no parameter has a gradient to clip: call backward() first")
     backend: Any = backend_of(grads[0])
-    with np.errstate(over="ignore", invalid="ignore"):  # infinities are the caller's to ask for
+    with backend.here, np.errstate(over="ignore", invalid="ignore"):  # infinities are the caller's to ask for
         norm = _norm(backend.xp, grads, norm_type)
         if error_if_nonfinite and not math.isfinite(float(norm)):
             raise AnomalyError(f"the gradients' norm is {float(norm)}: look for where with mg.detect_anomaly()")

@@ -16,17 +16,19 @@ from rich.progress import Progress as Bar
 import minigrad as mg
 from minigrad.serialize import atomic_write
 
+READ_EVERY = 10  # steps
+
 
 class Progress:
     """A live bar: loss and bits per character (the mean of the last 20 steps), characters per second, time left.
 
-    Where the output is no terminal it prints a line at every tenth of the way instead. `losses` keeps the loss of
-    every step, in bits.
+    Where the output is no terminal it prints a line at every tenth of the way instead.
     """
 
     def __init__(self, console: Console, steps: int, characters_per_step: int):
         self.console, self.steps, self.characters_per_step = console, steps, characters_per_step
-        self.losses: list[float] = []
+        self._read: list[float] = []
+        self._unread: list[mg.Tensor] = []
         self._bar = Bar(
             TextColumn("training"),
             BarColumn(bar_width=None),
@@ -51,14 +53,27 @@ class Progress:
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
 
+    @property
+    def losses(self) -> list[float]:
+        """The loss of every step so far, in bits."""
+        if self._unread:
+            self._read += [nats / math.log(2) for nats in mg.stack(self._unread).tolist()]
+            self._unread.clear()
+        return self._read
+
     def watch(self, losses: Iterable[mg.Tensor]) -> Iterator[int]:
-        """Follow a training loop: show each loss, yield the number of steps done."""
+        """Follow a training loop: show its losses, yield the number of steps done.
+
+        Losses are read READ_EVERY at a time, so that a GPU is not waited for at every step.
+        """
         iterator = iter(losses)
+        bits = math.nan
         for step in range(1, self.steps + 1):
             started = time.perf_counter()
-            self.losses.append(next(iterator).item() / math.log(2))
+            self._unread.append(next(iterator))
+            if step in (1, self.steps) or step % READ_EVERY == 0:
+                bits = fmean(self.losses[-20:])
             self._busy += time.perf_counter() - started
-            bits = fmean(self.losses[-20:])
             rate = step * self.characters_per_step / self._busy
             self._bar.update(self._task, advance=1, nats=bits * math.log(2), bits=bits, rate=rate)
             if not self.console.is_terminal and (step % max(1, self.steps // 10) == 0 or step == self.steps):
