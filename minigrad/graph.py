@@ -8,7 +8,7 @@ Nothing here recurses, so a graph may be 100,000 steps deep.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from .backend import Array, Following, backend_of, several_devices
@@ -18,9 +18,9 @@ from .errors import (
     MinigradError,
     NoGradientError,
     NonScalarError,
-    OperandError,
     ShapeError,
 )
+from .hooks import Hook, after_hooks
 from .mode import MODE, Mode
 
 if TYPE_CHECKING:
@@ -94,20 +94,6 @@ def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ign
     return node
 
 
-class Hook:
-    """What `Tensor.register_hook` returns."""
-
-    def __init__(self, function: Callable[[Tensor], Any], among: list[Hook]):
-        self.function = function
-        self.among = among
-        among.append(self)
-
-    def remove(self) -> None:
-        """Take the hook away, if it is there still."""
-        if self in self.among:
-            self.among.remove(self)
-
-
 def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
     """`roots` and every node made after the tick `since` that they were computed from, in the order of their making."""
     seen = {root for root in roots if root.index > since}
@@ -179,7 +165,7 @@ def walk(
             if node.saved.__class__ is not tuple:
                 _restore(node)
             if node.hooks is not None:
-                g = _after_hooks(node.hooks, g, recorded)
+                g = after_hooks(node.hooks, g, recorded)
             if targets is not None and node in targets:
                 results[node] = g
             if not node.plan.rules:  # one of several results: its gradient takes its place among those of its parent
@@ -241,7 +227,7 @@ def walk(
     results.update(grads)  # only leaves are left
     for leaf, g in grads.items():
         if leaf.hooks is not None:
-            results[leaf] = _after_hooks(leaf.hooks, g, recorded)
+            results[leaf] = after_hooks(leaf.hooks, g, recorded)
             owned.discard(leaf)
     # No two results share a buffer, and none is a read-only view.
     return {key: g if key in owned else _copy(g, recorded) for key, g in results.items()}
@@ -371,25 +357,6 @@ def _restore(node: Node) -> None:
             "call backward(retain_graph=True) the first time to walk it again"
         )
     node.saved.restore(node)
-
-
-def _after_hooks(hooks: list[Hook], g: Any, recorded: bool) -> Any:
-    """The gradient `g` after each hook has seen it and, where it returned something, put that in its place."""
-    from .tensor import Tensor
-
-    for hook in list(hooks):
-        shown = g if recorded else Tensor(_copy(g, False))
-        answer = hook.function(shown)
-        if answer is None:
-            continue
-        if not isinstance(answer, Tensor):
-            if backend_of(answer) is None:
-                raise OperandError(f"a hook returns None, a Tensor, an array or a number, not {type(answer).__name__}")
-            answer = shown._like(answer)
-        if answer.shape != g.shape:
-            raise ShapeError(f"a hook returned shape {answer.shape} for a gradient of shape {g.shape}: mend the hook")
-        g = answer if recorded else answer.data.astype(g.dtype)
-    return g
 
 
 def _fill_dropped(given: dict[int, Any], node: Node, recorded: bool) -> list[Any]:

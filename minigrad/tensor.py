@@ -13,6 +13,7 @@ from . import graph
 from .backend import SCALAR, Array, Backend, backend_of, current_backend
 from .bounds import raise_noticed
 from .errors import InplaceError, MinigradError, NoGradientError, OperandError
+from .hooks import Hook
 from .mode import MODE
 
 # Functions of NumPy that answer a question about arrays; given Tensors, they are asked about their values.
@@ -44,7 +45,7 @@ class Tensor:
     requires_grad = False
     node: graph.Node | None = None
     grad: Tensor | None = None
-    hooks: list[graph.Hook] | None = None  # of a leaf; any other Tensor's are its node's
+    hooks: list[Hook] | None = None  # of a leaf; any other Tensor's are its node's
     view_of: Tensor | None = None  # the Tensor of which this is a view
     written = 0  # graph.tick() when it last got another array by assignment to a part
     _memory: Memory | None = None
@@ -223,7 +224,7 @@ class Tensor:
         """
         graph.backward(self, grad, retain_graph, create_graph)
 
-    def register_hook(self, hook: Callable[[Tensor], Any]) -> graph.Hook:
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> Hook:
         """Call `hook(gradient)` whenever a backward walk has the whole gradient of this Tensor.
 
         What it returns, if not None, takes the gradient's place on the way back. The result's `remove()` takes the
@@ -236,7 +237,7 @@ class Tensor:
         holder = self.node or self
         if holder.hooks is None:
             holder.hooks = []
-        return graph.Hook(hook, holder.hooks)
+        return Hook(hook, holder.hooks)
 
     def to(self, backend: str) -> Tensor:
         """This Tensor on another backend, "numpy" or "cupy"; itself if it is there.
@@ -255,29 +256,11 @@ class Tensor:
     # Operators and methods: most are the operations themselves, bound at the end of this file
 
     if TYPE_CHECKING:
-        __add__: Any
-        __radd__: Any
-        __sub__: Any
-        __rsub__: Any
-        __mul__: Any
-        __rmul__: Any
-        __truediv__: Any
-        __rtruediv__: Any
-        __pow__: Any
-        __rpow__: Any
-        __matmul__: Any
-        __rmatmul__: Any
-        __mod__: Any
-        __floordiv__: Any
-        __and__: Any
-        __or__: Any
-        __xor__: Any
-        __neg__: Any
-        __invert__: Any
-        __lt__: Any
-        __le__: Any
-        __gt__: Any
-        __ge__: Any
+        _operation: Any = None
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = _operation
+        __truediv__ = __rtruediv__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _operation
+        __mod__ = __floordiv__ = __and__ = __or__ = __xor__ = __neg__ = _operation
+        __invert__ = __lt__ = __le__ = __gt__ = __ge__ = _operation
 
         def __getattr__(self, name: str) -> Any: ...
 

@@ -53,3 +53,19 @@ def pair(monkeypatch):
         record.random.clear()
     yield
     assert strict_library.Device.current == [0]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--on", choices=["numpy", "strict"], default="numpy", help="where Tensors of NumPy's arrays go")
+
+
+@pytest.fixture(autouse=True)
+def where_tensors_go(request, monkeypatch):
+    """With `--on strict` NumPy's arrays are no arrays, but data of which strict ones are made: a test does not know."""
+    if request.config.getoption("--on") == "strict":
+        request.getfixturevalue("strict")
+        monkeypatch.setitem(backend.BY_TYPE, np.ndarray, None)
+        with mg.use_backend("strict"):
+            yield
+    else:
+        yield

@@ -149,7 +149,7 @@ class Program:
         values = list(inputs)
         for step in self.steps[steps]:
             operands = [operand.of(values, library.convert) for operand in step.operands]
-            # NumPy's scalars, which its reductions give, have a power of their own; arrays of no axis have that of arrays.
+            # NumPy's reductions give scalars, whose power is not to the last bit that of arrays without an axis.
             operands = [np.asarray(operand) if isinstance(operand, np.generic) else operand for operand in operands]
             if library is TORCHS:  # some of whose functions take no other layout
                 operands = [operand.contiguous() for operand in operands]
