@@ -11,7 +11,7 @@ import numpy as np
 
 from .backend import current_backend
 from .errors import CheckpointError
-from .tensor import Tensor
+from .tensor import Tensor, on_host
 
 Path = str | os.PathLike[str]
 
@@ -45,7 +45,7 @@ def save(path: Path, state: Mapping[str, Any], metadata: Mapping[str, str] | Non
     """
     from safetensors.numpy import save as to_bytes
 
-    arrays = {name: np.asarray(_host(value), order="C") for name, value in state.items()}
+    arrays = {name: np.asarray(on_host(value), order="C") for name, value in state.items()}
     data = _with_sorted_header(to_bytes(arrays, dict(metadata or {})))
     with atomic_write(path) as temporary, open(temporary, "wb") as file:
         file.write(data)
@@ -83,7 +83,3 @@ def load_with_metadata(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} is no whole safetensors file ({error}): save it again, or use a copy") from error
     return state, metadata
-
-
-def _host(value: Any) -> np.ndarray:
-    return value.numpy() if isinstance(value, Tensor) else np.asarray(value)

@@ -369,6 +369,14 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
     return Tensor(array, requires_grad, name)
 
 
+def on_host(values: Any) -> np.ndarray:
+    """The values of a Tensor, of an array of any library, or of nested lists of numbers, as a NumPy array."""
+    if isinstance(values, Tensor):
+        return values.numpy()
+    record = backend_of(values)
+    return np.asarray(values) if record is None else record.to_numpy(values)
+
+
 def _comparable(other: Any) -> bool:
     return backend_of(other.data if isinstance(other, Tensor) else other) is not None or isinstance(other, list)
 

@@ -107,9 +107,10 @@ def _result(f: Function, inputs: list[Tensor]) -> Tensor:
 
 def _unit(out: Tensor, i: int) -> Any:
     """Zeros of the shape of `out`, with a one at its `i`-th number."""
-    unit = out.backend.xp.zeros(out.size, out.dtype)
-    unit[i] = 1
-    return unit.reshape(out.shape)
+    with out.backend.here:
+        unit = out.backend.xp.zeros(out.size, out.dtype)
+        unit[i] = 1
+        return unit.reshape(out.shape)
 
 
 def _first(f: Function, inputs: list[Tensor]) -> list[Tensor]:

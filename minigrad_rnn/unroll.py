@@ -66,7 +66,7 @@ def _count(state: State) -> int:
 
 def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> list[Any]:
     """For each step, which sequences are still running: raw boolean (batch, 1)."""
-    host = np.asarray(lengths)
+    host = mg.tensor(lengths).numpy()
     if host.shape != (B,) or host.dtype.kind not in "iu" or host.min() < 0 or host.max() > T:
         raise ShapeError(f"lengths must be {B} integers (one a sequence) from 0 to {T}, and are {host.tolist()}")
     return list(xs.backend.xp.asarray(np.arange(T)[:, None, None] < host[None, :, None]))

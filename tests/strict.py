@@ -54,6 +54,8 @@ class StrictArray:
     ndim = property(lambda self: self._array.ndim)
     size = property(lambda self: self._array.size)
     dtype = property(lambda self: self._array.dtype)
+    nbytes = property(lambda self: self._array.nbytes)
+    flags = property(lambda self: self._array.flags)
 
     def get(self):
         """The values, on the host."""
@@ -75,6 +77,11 @@ class StrictArray:
 
     def __len__(self):
         return len(self._array)
+
+
+def memory_of(tensor):
+    """The NumPy array in which a Tensor's numbers lie, on either backend."""
+    return getattr(tensor.data, "_array", tensor.data)
 
 
 def round_index(index, shape):

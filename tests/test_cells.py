@@ -77,7 +77,7 @@ def test_lengths_give_what_each_sequence_gives_alone(cell, reverse):
 def test_reset_before_gru_against_plain_numpy():
     mg.seed(4)
     cell = mr.GRUCell(I, H, reset_after=False, dtype="float64")
-    cell.bias.data[...] = rng.normal(size=3 * H)
+    cell.bias.data[...] = cell.bias.backend.asarray(rng.normal(size=3 * H))
     xs = rng.normal(size=(T, B, I))
     outputs, _ = mr.unroll(cell, xs)
     (U_r, U_z, U_n), (W_r, W_z, W_n), (b_r, b_z, b_n) = (
@@ -103,13 +103,13 @@ def test_layers_against_torch(name, bidirectional):
     suffixes = ["_l0", "_l0_reverse", "_l1", "_l1_reverse"] if bidirectional else ["_l0", "_l1"]
     with torch.no_grad():
         for cell, suffix in zip(layer.cells, suffixes, strict=True):
-            cell.bias.data[...] = rng.normal(size=cell.bias.shape)
+            cell.bias.data[...] = cell.bias.backend.asarray(rng.normal(size=cell.bias.shape))
             getattr(peer, "weight_ih" + suffix).copy_(torch.tensor(cell.weight_ih.numpy().T))
             getattr(peer, "weight_hh" + suffix).copy_(torch.tensor(cell.weight_hh.numpy().T))
             getattr(peer, "bias_ih" + suffix).copy_(torch.tensor(cell.bias.numpy()))
             getattr(peer, "bias_hh" + suffix).zero_()
             if name == "gru":
-                cell.bias_hn.data[...] = rng.normal(size=H)
+                cell.bias_hn.data[...] = cell.bias_hn.backend.asarray(rng.normal(size=H))
                 getattr(peer, "bias_hh" + suffix)[2 * H :] = torch.tensor(cell.bias_hn.numpy())
     x = rng.normal(size=(T, B, I))
     ours, theirs = mg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)

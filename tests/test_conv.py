@@ -106,6 +106,7 @@ def test_nan_is_the_largest():
 # Windows
 
 
+@pytest.mark.on_numpy
 def test_windows_share_memory_and_know_when_it_is_overwritten():
     x = mg.tensor(np.arange(4.0), requires_grad=True)
     source = x * 1

@@ -133,6 +133,7 @@ def test_clip_with_tensors_for_bounds():
 # Stability
 
 
+@pytest.mark.on_numpy
 @pytest.mark.torch
 @pytest.mark.parametrize("name", ["erf", "erfc"])
 def test_erf_to_the_last_digits(name):
@@ -147,6 +148,7 @@ def test_erf_to_the_last_digits(name):
     np.testing.assert_allclose(narrow[normal], exact, rtol=3e-6 if name == "erfc" else 4e-7, atol=0)
 
 
+@pytest.mark.on_numpy
 def test_erf_of_many_numbers_and_of_odd_ones():
     many = np.linspace(-4, 4, 50_000).reshape(2, -1, 5)[:, ::2]
     np.testing.assert_array_equal(mg.erf(many)[1, 7], mg.erf(many[1, 7].copy()))
@@ -158,6 +160,7 @@ def test_erf_of_many_numbers_and_of_odd_ones():
     assert gradient(mg.erf, [1e300, INF]) == [0, 0]
 
 
+@pytest.mark.on_numpy
 def test_gelu_far_out():
     x = np.array([-8.0, -5.0, 5.0, 40.0])
     phi = [math.erfc(-value / math.sqrt(2)) / 2 for value in x]
@@ -269,6 +272,7 @@ def test_numbers_and_lists_go_to_a_backend():
     assert mg.to([1.0, 2.0], "numpy").tolist() == [1, 2]
 
 
+@pytest.mark.on_numpy
 @pytest.mark.parametrize(
     "name", ["elu", "erf", "gelu", "hard_sigmoid", "hard_tanh", "log_sigmoid", "selu", "sinc", "silu"]
 )

@@ -77,6 +77,7 @@ def test_the_traps_told_above_are_tested():
 # Gradients that are added up
 
 
+@pytest.mark.on_numpy
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_rule_that_returns_one_of_its_arguments(create_graph):
     """The next gradient to arrive must not be added into that argument."""
@@ -108,6 +109,7 @@ def test_a_rule_that_returns_a_part_of_its_argument():
     assert y.tolist() == [7, 8, 9]
 
 
+@pytest.mark.on_numpy
 def test_a_rule_that_returns_an_option():
     """An option is the caller's: adding into it would change the caller's array."""
     weighted = mg.primitive("weighted", lambda xp, x, *, weights: (x * weights).sum(), vjp=[lambda g, weights: weights])
@@ -117,6 +119,7 @@ def test_a_rule_that_returns_an_option():
     assert weights.tolist() == [3, 4]
 
 
+@pytest.mark.on_numpy
 def test_one_tensor_used_10_000_times():
     """Each arrival must be added in place: a new array for each is what makes wide graphs slow."""
     first = []
@@ -144,6 +147,7 @@ def test_several_walks_from_the_same_value():
     assert mg.grad(first, x).tolist() == [18, 36]
 
 
+@pytest.mark.on_numpy
 def test_a_gradient_without_axes_is_an_array():
     """NumPy's sums are scalars, which cannot be changed in place."""
     x = leaf(3.0)
@@ -228,6 +232,7 @@ def test_adding_to_a_tensor_makes_another():
     assert held.grad.tolist() == [3, 5]
 
 
+@pytest.mark.on_numpy
 @pytest.mark.parametrize(
     ("use", "index"),
     [
@@ -430,6 +435,7 @@ def test_a_list_of_tensors_keeps_gradients():
 # Copies, and other libraries
 
 
+@pytest.mark.on_numpy
 def test_a_deep_copy_of_a_leaf_is_another_leaf():
     """It shares nothing, and the gradient of one never reaches the other."""
     x = leaf([1.0, 2.0], name="x")
@@ -460,6 +466,7 @@ def test_writing_into_a_shallow_copy_is_noticed():
         y.backward()
 
 
+@pytest.mark.on_numpy
 @pytest.mark.torch
 def test_dlpack_shares_memory_with_torch():
     x = leaf([1.0, 2.0])
@@ -484,6 +491,7 @@ def test_a_hook_sees_the_whole_gradient_once():
         assert x.grad.tolist() == [5, 7]
 
 
+@pytest.mark.on_numpy
 @pytest.mark.parametrize("create_graph", [False, True])
 def test_a_hook_replaces_the_gradient(create_graph):
     x = leaf([1.0, 2.0])

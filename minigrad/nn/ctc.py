@@ -11,7 +11,7 @@ from ..backend import backend_of
 from ..errors import MinigradError, OperandError, ShapeError
 from ..ops import where
 from ..primitive import primitive
-from ..tensor import Tensor
+from ..tensor import Tensor, on_host
 from .losses import _reduced
 
 # The log of a probability of 0: so low that it stays so whatever is added, and no inf - inf is ever computed.
@@ -44,7 +44,7 @@ def ctc_loss(
     if not 0 <= blank < C:
         raise ValueError(f"ctc_loss: blank must be one of the {C} classes, not {blank}")
     times = _whole("input_lengths", input_lengths, (N,), T)
-    labels, lengths = _padded(_host(targets), _whole("target_lengths", target_lengths, (N,), None), N)
+    labels, lengths = _padded(on_host(targets), _whole("target_lengths", target_lengths, (N,), None), N)
     inside = np.arange(labels.shape[1]) < lengths[:, None]
     if ((labels == blank) | (labels < 0) | (labels >= C))[inside].any():
         raise ValueError(f"ctc_loss: targets must be classes from 0 to {C - 1} other than the blank, {blank}")
@@ -61,13 +61,9 @@ def ctc_loss(
     return _reduced(losses, reduction)
 
 
-def _host(values: Any) -> np.ndarray:
-    return values.numpy() if isinstance(values, Tensor) else np.asarray(values)
-
-
 def _whole(name: str, values: Any, shape: tuple[int, ...], most: int | None) -> np.ndarray:
     """Lengths as an array on the host; an error where they are none."""
-    host = _host(values)
+    host = on_host(values)
     if host.shape != shape or (host.dtype.kind not in "iu" and host.size):
         raise ShapeError(f"ctc_loss: {name} must be {shape[0]} integers, one a sequence, not {host.tolist()}")
     if host.size and (host.min() < 0 or (most is not None and host.max() > most)):

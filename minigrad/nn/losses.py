@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..backend import NUMPY, Backend, backend_of
+from ..backend import NUMPY, SCALAR, Backend, backend_of
 from ..errors import BackendMismatchError, ShapeError
 from ..ops import abs, clip, exp, log, log_softmax, mean, sigmoid, softplus, square, sum, where
 from ..primitive import primitive
@@ -212,9 +212,10 @@ def _beside(what: str, scores: Any, targets: Any) -> tuple[Backend, Any]:
     """The backend of `scores`, and `targets` as a raw array on it."""
     backend: Any = backend_of(scores.data if isinstance(scores, Tensor) else scores)
     raw = targets.data if isinstance(targets, Tensor) else targets
-    if not hasattr(raw, "dtype"):
+    found = backend_of(raw)
+    if found is None or found is SCALAR:
         raw = backend.asarray(raw)
-    elif backend_of(raw) is not backend:
+    elif found is not backend:
         raise BackendMismatchError(
             f"{what}: the scores are on {backend.name} and the targets are not: move them, "
             f"with mg.tensor(targets).to({backend.name!r}) say"

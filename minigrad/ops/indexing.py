@@ -13,7 +13,7 @@ from ..bounds import watch
 from ..errors import OutOfRangeError, ShapeError
 from ..explain import refused
 from ..primitive import primitive
-from ..tensor import Tensor
+from ..tensor import Tensor, on_host
 from .pointwise import where
 from .products import as_arrays
 from .shape import axes_of, broadcast_to
@@ -220,7 +220,7 @@ def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         a, axis = a.reshape(-1), 0
     (axis,) = axes_of("repeat", axis, a.ndim)
-    counts = np.asarray(repeats.numpy() if isinstance(repeats, Tensor) else repeats)
+    counts = on_host(repeats)
     if counts.size == 1:
         apart = broadcast_to(
             a.reshape(*a.shape[: axis + 1], 1, *a.shape[axis + 1 :]),

@@ -9,7 +9,7 @@ import numpy as np
 from ..backend import backend_of
 from ..errors import ShapeError
 from ..primitive import primitive
-from ..tensor import Tensor
+from ..tensor import Tensor, on_host
 from .indexing import take, take_along_axis
 from .pointwise import astype
 from .products import as_arrays
@@ -57,7 +57,7 @@ def quantile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     n = flat.shape[-1]
     if n == 0:
         raise ShapeError(f"quantile: there are no numbers over axis {axis} of shape {a.shape}: leave empty arrays out")
-    shares = np.asarray(q.numpy() if isinstance(q, Tensor) else q, float)
+    shares = on_host(q).astype(float)
     if not ((shares >= 0) & (shares <= 1)).all():
         raise ValueError(f"quantile: q must be from 0 to 1, not {q}: percentile takes hundredths")
     xp: Any = backend_of(a.data if isinstance(a, Tensor) else a).xp  # type: ignore[union-attr]
@@ -74,8 +74,7 @@ def quantile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 def percentile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """`quantile` with `q` from 0 to 100."""
-    (shares,) = as_arrays(q.data if isinstance(q, Tensor) else q)
-    return quantile(a, shares / 100, axis, keepdims)
+    return quantile(a, on_host(q) / 100, axis, keepdims)
 
 
 def median(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
