@@ -362,9 +362,10 @@ def _restore(node: Node) -> None:
 def _fill_dropped(given: dict[int, Any], node: Node, recorded: bool) -> list[Any]:
     """The gradients of an operation's several results, zeros for those that nobody used."""
     like = next(iter(given.values()))
-    backend = backend_of(like.data if recorded else like)
+    backend: Any = backend_of(like.data if recorded else like)
     shapes: Any = node.shape  # one for each result
-    return [given[i] if i in given else backend.xp.zeros(n, node.dtype) for i, n in enumerate(shapes)]  # type: ignore[union-attr]
+    zeros = {i: backend.xp.zeros(n, node.dtype) for i, n in enumerate(shapes) if i not in given}
+    return [given[i] if i in given else like._like(zeros[i]) if recorded else zeros[i] for i in range(len(shapes))]
 
 
 def _overwritten(what: str, shape: tuple[int, ...], node: Node) -> str:

@@ -46,6 +46,18 @@ def strict(monkeypatch):
     return lambda data, **options: mg.tensor(strict_library.asarray(np.asarray(data)), **options)
 
 
+@pytest.fixture(params=["strict", pytest.param("cupy", marks=pytest.mark.gpu)])
+def there(request):
+    """A function that makes a Tensor on the stand-in for CuPy, and on CuPy itself; its `name` is the backend's."""
+    make = request.getfixturevalue("strict") if request.param == "strict" else _on_cupy
+    make.name = request.param
+    return make
+
+
+def _on_cupy(data, **options):
+    return mg.tensor(np.asarray(data), **options).to("cupy")
+
+
 @pytest.fixture
 def pair(monkeypatch):
     """The backend "pair", of two devices that do not touch each other's arrays: "pair" and "pair:1"."""
@@ -58,18 +70,28 @@ def pair(monkeypatch):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--on", choices=["numpy", "strict"], default="numpy", help="where Tensors of NumPy's arrays go")
+    places = ["numpy", "strict", "cupy"]
+    parser.addoption("--on", choices=places, default="numpy", help="where Tensors of NumPy's arrays go")
+
+
+@pytest.fixture(autouse=True)
+def choice_is_undone():
+    chosen = backend._chosen.get()
+    yield
+    backend._chosen.set(chosen)
 
 
 @pytest.fixture(autouse=True)
 def where_tensors_go(request, monkeypatch):
     """With `--on strict` NumPy's arrays are no arrays, but data of which strict ones are made: a test does not know."""
-    if request.config.getoption("--on") == "strict":
+    place = request.config.getoption("--on")
+    if place != "numpy":
         if request.node.get_closest_marker("on_numpy") or request.path.stem in ON_NUMPY or "[to-" in request.node.name:
             pytest.skip("about NumPy's own arrays, or about backends")
-        request.getfixturevalue("strict")
+        if place == "strict":
+            request.getfixturevalue("strict")
         monkeypatch.setitem(backend.BY_TYPE, np.ndarray, None)
-        with mg.use_backend("strict"):
+        with mg.use_backend(place):
             yield
         bounds._flags.clear()
     else:

@@ -137,6 +137,18 @@ def strictly(function, waits=False):
     return call
 
 
+def politely(operator, ufunc):
+    """CuPy's operators leave what they do not know to its `__array_ufunc__`."""
+
+    def call(self, other):
+        theirs = getattr(type(other), "__array_ufunc__", None)
+        if theirs is None or isinstance(other, (np.ndarray, np.generic)):
+            return operator(self, other)
+        return theirs(other, getattr(np, ufunc), "__call__", self, other)
+
+    return call
+
+
 def on_host(method):
     """What the host reads may lie on any device."""
 
@@ -161,7 +173,11 @@ FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divi
     signbit sin sinc sinh square tan trunc"""
 WAITING_FUNCTIONS = "argwhere flatnonzero nonzero unique"
 LINALG = "cholesky det eigh inv pinv qr slogdet solve svd"
-for name in [*[f"__{name}__" for name in OPERATORS.split()], *METHODS.split()]:
+UFUNCS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "matmul": "matmul", "gt": "greater"}
+for name in OPERATORS.split():
+    operator = strictly(getattr(np.ndarray, f"__{name}__"))
+    setattr(StrictArray, f"__{name}__", politely(operator, UFUNCS[name]) if name in UFUNCS else operator)
+for name in METHODS.split():
     setattr(StrictArray, name, strictly(getattr(np.ndarray, name)))
 for name in WAITING_METHODS.split():
     setattr(StrictArray, name, on_host(getattr(np.ndarray, name)))

@@ -97,9 +97,9 @@ def test_training_on_the_second_device(pair):
 # Indices
 
 
-def test_an_index_out_of_range_comes_up_with_the_next_number(strict):
-    table = strict(np.arange(6.0).reshape(3, 2), name="table")
-    rows = strict(np.array([0, 3]))
+def test_an_index_out_of_range_comes_up_with_the_next_number(there):
+    table = there(np.arange(6.0).reshape(3, 2), name="table")
+    rows = there(np.array([0, 3]))
     taken = mg.take(table, rows, axis=0)  # no error: to find out, the host would have to wait
     with pytest.raises(
         errors.OutOfRangeError, match=r"'table' of shape \(3, 2\).*axis 0 is not from -3 to 2"
@@ -107,7 +107,7 @@ def test_an_index_out_of_range_comes_up_with_the_next_number(strict):
         taken.numpy()
     assert "taken = mg.take(table, rows, axis=0)" in str(caught.value)
     assert taken.tolist() == [[0, 1], [0, 1]]  # told once
-    assert mg.take(table, strict(np.array([0, -3])), axis=0).tolist() == [[0, 1], [0, 1]]
+    assert mg.take(table, there(np.array([0, -3])), axis=0).tolist() == [[0, 1], [0, 1]]
 
 
 @pytest.mark.parametrize(
@@ -122,32 +122,32 @@ def test_an_index_out_of_range_comes_up_with_the_next_number(strict):
     ],
 )
 @pytest.mark.parametrize("read", [lambda t: t.item(), bool, float, int, lambda t: t.tolist(), np.asarray])
-def test_every_index_and_every_way_to_read(strict, index, read):
+def test_every_index_and_every_way_to_read(there, index, read):
     with pytest.raises(errors.OutOfRangeError):
         mg.zeros((4, 5))[index(mg.tensor)]
-    strict(np.zeros((4, 5)))[index(strict)]
+    there(np.zeros((4, 5)))[index(there)]
     with pytest.raises(errors.OutOfRangeError):
-        read(strict(1.0))
-    read(strict(1.0))
+        read(there(1.0))
+    read(there(1.0))
 
 
 @pytest.mark.parametrize("index", [[0, 3], np.array([-4]), (slice(None), [2]), 3, (0, 2)])
-def test_an_index_of_the_hosts_raises_at_once(strict, index):
-    x = strict(np.zeros((3, 2)), requires_grad=True)
+def test_an_index_of_the_hosts_raises_at_once(there, index):
+    x = there(np.zeros((3, 2)), requires_grad=True)
     for use in (lambda: x[index], lambda: mg.ops.setitem(x, 1.0, index)):
         with pytest.raises(errors.OutOfRangeError, match=r"of shape \(3, 2\) has no such part"):
             use()
     assert not bounds._flags
 
 
-def test_an_index_of_the_hosts(strict):
-    x = strict(np.arange(6.0).reshape(3, 2))
+def test_an_index_of_the_hosts(there):
+    x = there(np.arange(6.0).reshape(3, 2))
     assert x[[0, 2]].tolist() == x[np.array([0, 2])].tolist() == x[mg.tensor([0, 2]).data].tolist() == [[0, 1], [4, 5]]
     assert x[np.array([True, False, False]), 1].tolist() == [1]
     assert x[[]].shape == (0, 2)
 
 
-def test_of_assignments_to_one_place_the_last_lasts(strict):
+def test_of_assignments_to_one_place_the_last_lasts(there):
     rng = np.random.default_rng(0)
     for shape, index in [
         ((5,), (rng.integers(-5, 5, 12),)),
@@ -160,7 +160,7 @@ def test_of_assignments_to_one_place_the_last_lasts(strict):
         value = rng.normal(size=start[index].shape)
         weights = rng.normal(size=shape)
         results = []
-        for to in (lambda x, **options: mg.tensor(x, **options), strict):
+        for to in (lambda x, **options: mg.tensor(x, **options), there):
             x, v = to(start, requires_grad=True), to(value, requires_grad=True)
             changed = mg.ops.setitem(x, v, tuple(to(i) if isinstance(i, np.ndarray) else i for i in index))
             inplace = to(start)
@@ -204,18 +204,32 @@ def test_a_training_step_asks_for_no_number(strict, cell):
 # Random numbers
 
 
-@pytest.mark.parametrize("name", ["numpy", "strict"])
-def test_random_numbers_go_on_from_a_saved_state(strict, name):
-    with mg.use_backend(name):
-        mg.seed(3)
-        mg.rand(5)
-        state = json.loads(json.dumps(mg.random_state()))
-        first = [mg.rand(3).tolist(), mg.randn(2, 2).tolist()]
-        mg.seed(4)
-        mg.set_random_state(state)
-        assert [mg.rand(3).tolist(), mg.randn(2, 2).tolist()] == first
+def test_random_numbers_go_on_from_a_saved_state(there):
+    for name in ("numpy", there.name):
+        with mg.use_backend(name):
+            mg.seed(3)
+            mg.rand(5)
+            state = json.loads(json.dumps(mg.random_state()))
+            first = [mg.rand(3).tolist(), mg.randn(2, 2).tolist(), mg.rand(3).tolist()]
+            mg.seed(4)
+            mg.set_random_state(state)
+            assert [mg.rand(3).tolist(), mg.randn(2, 2).tolist(), mg.rand(3).tolist()] == first
+            assert len({number for row in (first[0], *first[1], first[2]) for number in row}) == 10
     with pytest.raises(errors.BackendUnavailableError, match="unknown backend 'tpu'"):
         mg.set_random_state({"tpu": {}})
+
+
+def test_random_numbers_are_spread_as_they_should(there):
+    with mg.use_backend(there.name):
+        mg.seed(5)
+        uniform, normal = mg.rand(100, 1001).numpy(), mg.randn(100, 1001).numpy()
+    assert uniform.dtype == normal.dtype == np.float32
+    assert 0 <= uniform.min() < uniform.max() < 1
+    assert uniform.mean() == pytest.approx(0.5, abs=0.005)
+    assert uniform.var() == pytest.approx(1 / 12, rel=0.02)
+    assert normal.mean() == pytest.approx(0, abs=0.02)
+    assert normal.var() == pytest.approx(1, rel=0.03)
+    assert np.corrcoef(uniform.ravel(), normal.ravel())[0, 1] == pytest.approx(0, abs=0.02)
 
 
 def test_each_device_has_random_numbers_of_its_own(pair):
@@ -228,17 +242,18 @@ def test_each_device_has_random_numbers_of_its_own(pair):
 # Saving and loading
 
 
-def test_saving_leaves_the_model_where_it_is(strict, tmp_path):
+def test_saving_leaves_the_model_where_it_is(there, tmp_path):
+    pytest.importorskip("safetensors")
     path = tmp_path / "model.safetensors"
-    model = nn.Linear(2, 3).to("strict")
+    model = nn.Linear(2, 3).to(there.name)
     mg.save(path, model.state_dict())
-    assert {p.backend.name for p in model.parameters()} == {"strict"}
-    there = nn.Linear(2, 3).to("strict")
-    there.load_state_dict(mg.load(path))
-    assert {p.backend.name for p in there.parameters()} == {"strict"}
-    np.testing.assert_array_equal(there.weight.numpy(), model.weight.numpy())
-    with mg.use_backend("strict"):
-        assert {t.backend.name for t in mg.load(path).values()} == {"strict"}
+    assert {p.backend.name for p in model.parameters()} == {there.name}
+    other = nn.Linear(2, 3).to(there.name)
+    other.load_state_dict(mg.load(path))
+    assert {p.backend.name for p in other.parameters()} == {there.name}
+    np.testing.assert_array_equal(other.weight.numpy(), model.weight.numpy())
+    with mg.use_backend(there.name):
+        assert {t.backend.name for t in mg.load(path).values()} == {there.name}
 
 
 # Memory
@@ -266,3 +281,48 @@ def test_no_memory_backward():
     f = mg.primitive("greedy", lambda xp, x: x * 1, vjp=[lambda g: np.ones((1 << 40, 1 << 10))])
     with pytest.raises(MemoryError, match=r"the backward walk: Unable to allocate .*smaller batch"):
         f(mg.ones(1, requires_grad=True)).backward()
+
+
+# On a real device
+
+
+@pytest.mark.gpu
+def test_memory_of_a_device():
+    with mg.use_backend("cupy"):
+        use = mg.memory()
+        ballast = mg.zeros((1000, 1000, 25))
+        assert mg.memory().used >= use.used + ballast.data.nbytes
+        assert 0 < use.free < use.total
+        with pytest.raises(errors.OutOfMemoryError, match=r"memory allocating .*memory: used .*smaller batch"):
+            mg.broadcast_to(ballast, (10_000, 1000, 1000, 25)) + 1
+
+
+@pytest.mark.gpu
+@pytest.mark.torch
+def test_dlpack_with_pytorch_without_a_copy():
+    torch = pytest.importorskip("torch")
+    ours = mg.tensor(np.arange(6.0).reshape(2, 3)).to("cupy")
+    peer = torch.from_dlpack(ours)
+    assert peer.is_cuda
+    assert peer.data_ptr() == ours.data.data.ptr
+    peer += 1
+    torch.cuda.synchronize()
+    assert ours.tolist() == [[1, 2, 3], [4, 5, 6]]
+    back = mg.ops.from_dlpack(peer)
+    assert back.backend.name == "cupy"
+    assert back.data.data.ptr == peer.data_ptr()
+
+
+def test_an_array_on_the_left(there):
+    x = there(np.array([[1.0, 2.0], [3.0, 5.0]]), requires_grad=True)
+    array = there(np.array([[2.0, 1.0], [4.0, 3.0]])).data
+    for made, expected in [
+        (array - x, [[1, -1], [1, -2]]),
+        (array * x, [[2, 2], [12, 15]]),
+        (array @ x, [[5, 9], [13, 23]]),
+        (array > x, [[True, False], [True, False]]),
+    ]:
+        assert isinstance(made, mg.Tensor)
+        assert made.backend.name == there.name
+        assert made.tolist() == expected
+    assert mg.grad((array * x).sum(), x).tolist() == [[2, 1], [4, 3]]

@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Self
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from typing import TYPE_CHECKING, Any, Self
 
 import minigrad as mg
 from minigrad.serialize import atomic_write
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 READ_EVERY = 10  # steps
 
@@ -26,6 +25,9 @@ class Progress:
     """
 
     def __init__(self, console: Console, steps: int, characters_per_step: int):
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         self.console, self.steps, self.characters_per_step = console, steps, characters_per_step
         self._read: list[float] = []
         self._unread: list[mg.Tensor] = []
