@@ -8,7 +8,7 @@ Nothing here recurses, so a graph may be 100,000 steps deep.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from .backend import Array, Following, backend_of, several_devices
@@ -118,13 +118,18 @@ def unbroadcast(g: Any, shape: tuple[int, ...]) -> Any:
 
 
 def walk(
-    seeds: dict[Any, Any], targets: set[Any] | None = None, retain: bool = False, recorded: bool = False
+    seeds: dict[Any, Any],
+    targets: set[Any] | None = None,
+    retain: bool = False,
+    recorded: bool = False,
+    observe: Callable[[Node, int, Any, Any, Any], None] | None = None,
 ) -> dict[Any, Any]:
     """Walk back from `seeds` (node or leaf -> its gradient) and return the gradients that arrive.
 
     `targets` are the nodes and leaves whose gradients are wanted; None means every leaf that requires one. The rules
     run on raw arrays or, where `recorded`, on Tensors, so that the walk is itself a graph. Unless `retain`, what a
-    node saved is dropped as soon as it has been used.
+    node saved is dropped as soon as it has been used. `observe` is shown each rule as it is used: the node, which
+    argument, the node's gradient, the values that the rule took, and the message that it returned.
     """
     from .anomaly import check_gradient
     from .explain import out_of_memory
@@ -148,7 +153,7 @@ def walk(
         return values
 
     last_write = Tensor.last_write_of_all
-    watching = MODE.get().watching
+    observe = observe or (check_gradient if MODE.get().watching else None)
     order = ancestors(key for key in seeds if key.__class__ is Node)
     useful = None if targets is None else _on_the_way_to(targets, order)
     grads = dict(seeds)  # what has arrived so far; a node's is complete, and taken out, when its turn comes
@@ -192,8 +197,6 @@ def walk(
                     message = rule.function(g, *values)
                 if follow and not recorded:  # "to" brings it to another device
                     follow(message)
-                if watching:
-                    check_gradient(node, i, g, values, message)
                 # A rule returns a new array, or one that it was given, or a view: only the first may be added to.
                 fresh = not recorded and message is not g and message.base is None
                 for value in values:
@@ -202,6 +205,8 @@ def walk(
                     message, fresh = _fit(message, node, i), True
                 if message.dtype is not parent.dtype and message.dtype != parent.dtype:
                     message, fresh = _cast(message, node, i), True
+                if observe:
+                    observe(node, i, g, values, message)
                 arrived = grads.get(parent)
                 if arrived is None:
                     grads[parent] = message

@@ -16,7 +16,7 @@ from typing import Any
 
 from .backend import BY_TYPE, SCALAR, Backend, backend_of, current_backend
 from .explain import mismatch, no_array, one_device, refused
-from .graph import Node, new_node
+from .graph import SMALL, Node, new_node
 from .mode import MODE, Mode
 from .tensor import Tensor
 
@@ -165,7 +165,7 @@ def primitive(
             else:
                 value = arg
                 found = BY_TYPE[value.__class__]
-                parents.append(value if found is SCALAR else None)
+                parents.append(value if found is SCALAR else _constant(value))
             values.append(value)
             bit += bit
             if found is not backend and found is not SCALAR:
@@ -256,6 +256,11 @@ def primitive(
     chosen.__name__ = chosen.__qualname__ = name
     chosen.op = op  # type: ignore[attr-defined]
     return chosen
+
+
+def _constant(array: Any) -> Tensor | None:
+    """A raw array as a leaf of the graph, so that drawings show it; of a large one the graph keeps nothing."""
+    return Tensor(array) if getattr(array, "size", SMALL + 1) <= SMALL else None
 
 
 ITEM = Op("item", lambda xp, x: x, [])  # one of an operation's several results: the walk knows what to do with it

@@ -152,7 +152,7 @@ _temperature = _number(float, 0, "a number from 0 up")
 def _parser() -> argparse.ArgumentParser:
     shared = _Parser(add_help=False)
     backend = os.environ.get("MINIGRAD_BACKEND") or "numpy"
-    shared.add_argument("--backend", default=backend, metavar="NAME", help=f"numpy, cupy, cupy:1, auto (default: {backend})")
+    shared.add_argument("--backend", default=backend, metavar="NAME", help=f"numpy, cupy, cupy:1, auto (now {backend})")
     shared.add_argument("--seed", type=_seed, default=0, help="for weights and samples (default: 0)")
     parser = _Parser(prog="minigrad-rnn", description="Recurrent networks whose graphs can be drawn.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
