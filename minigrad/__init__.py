@@ -4,6 +4,7 @@ from . import errors, nn, optim
 from . import linalg as linalg  # after those that load the engine, which operations need
 from .backend import memory, random_state, seed, set_random_state, use_backend
 from .check import gradcheck
+from .contributions import contributions
 from .draw import draw
 from .graph import grad
 from .mode import detect_anomaly, enable_grad, no_grad, scope

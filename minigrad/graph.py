@@ -240,7 +240,7 @@ def walk(
 
 def backward(output: Tensor, grad: Any, retain_graph: bool, create_graph: bool) -> None:
     """Walk back from `output` and add the gradient of every leaf that requires one to its `.grad`."""
-    key, seed = _seed(output, grad, create_graph)
+    key, seed = start(output, grad, create_graph)
     arrived = walk({key: seed}, None, retain_graph or create_graph, create_graph)
     for leaf, g in arrived.items():
         if leaf.grad is None:
@@ -277,7 +277,7 @@ def grad(
         raise ShapeError(f"{len(results)} outputs but {len(weights)} grad_outputs: give one for each, or None")
     seeds: dict[Any, Any] = {}
     for result, weight in zip(results, weights, strict=True):
-        key, seed = _seed(result, weight, create_graph)
+        key, seed = start(result, weight, create_graph)
         seeds[key] = seeds[key] + seed if key in seeds else seed
     keys = [source.node or source for source in sources]
     retain = create_graph if retain_graph is None else retain_graph
@@ -298,7 +298,8 @@ def grad(
     return found[0] if single else tuple(found)
 
 
-def _seed(output: Tensor, weight: Any, recorded: bool) -> tuple[Any, Any]:
+def start(output: Tensor, weight: Any, recorded: bool = False) -> tuple[Any, Any]:
+    """Where a walk back from `output` starts (a node, or the leaf that it is), and with what gradient."""
     from .tensor import Tensor
 
     if not output.requires_grad:

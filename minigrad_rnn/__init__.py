@@ -6,6 +6,7 @@ from minigrad import errors
 
 from . import cells
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
+from .gradflow import per_step_grads, plot_per_step_grads
 from .layers import GRU, LSTM, RNN, Recurrent
 from .unroll import unroll
 
