@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .backend import backend_of
 from .errors import GraphFreedError, MinigradError
 from .graph import Node, ancestors, unbroadcast, walk
 from .tensor import Tensor, on_host
@@ -66,11 +67,9 @@ def _factor(node: Node, i: int, g: Any, values: Any, upstream: np.ndarray, messa
     """What the rule multiplies each element by; None if it does something else."""
     rule = dict(node.plan.rules)[i]
     count = len(rule.picks)
-    probe = (g * 0 + 1).reshape(-1)
-    probe[:] = np.arange(1, probe.size + 1)  # different numbers, so that a mixture of elements is no product
-    probe = probe.reshape(g.shape)
+    asked = np.arange(1, upstream.size + 1, dtype=g.dtype).reshape(g.shape)  # all different: no mixture is a product
+    probe = backend_of(g).xp.asarray(asked)  # type: ignore[union-attr]
     answer = on_host(rule.function(probe, *values[:count], **dict(zip(rule.names, values[count:], strict=True))))
-    asked = on_host(probe)
     if asked.size > 1 and answer.shape != asked.shape:
         return None
     local = answer / asked
