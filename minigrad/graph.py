@@ -122,14 +122,15 @@ def walk(
     targets: set[Any] | None = None,
     retain: bool = False,
     recorded: bool = False,
-    observe: Callable[[Node, int, Any, Any, Any], None] | None = None,
+    observe: Callable[[Node, int, Any, Any, Any], Any] | None = None,
 ) -> dict[Any, Any]:
     """Walk back from `seeds` (node or leaf -> its gradient) and return the gradients that arrive.
 
     `targets` are the nodes and leaves whose gradients are wanted; None means every leaf that requires one. The rules
     run on raw arrays or, where `recorded`, on Tensors, so that the walk is itself a graph. Unless `retain`, what a
     node saved is dropped as soon as it has been used. `observe` is shown each rule as it is used: the node, which
-    argument, the node's gradient, the values that the rule took, and the message that it returned.
+    argument, the node's gradient, the values that the rule took, and the message that it returned; if it answers
+    False, the message goes no further.
     """
     from .anomaly import check_gradient
     from .explain import out_of_memory
@@ -205,8 +206,8 @@ def walk(
                     message, fresh = _fit(message, node, i), True
                 if message.dtype is not parent.dtype and message.dtype != parent.dtype:
                     message, fresh = _cast(message, node, i), True
-                if observe:
-                    observe(node, i, g, values, message)
+                if observe and observe(node, i, g, values, message) is False:
+                    continue
                 arrived = grads.get(parent)
                 if arrived is None:
                     grads[parent] = message

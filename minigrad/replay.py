@@ -7,7 +7,7 @@ back for as long as that takes, from the values that nodes keep where they are s
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,15 +33,19 @@ class Event(NamedTuple):
     message: np.ndarray
 
 
-def replay(outputs: Sequence[Tensor]) -> list[Event]:
+def replay(outputs: Sequence[Tensor], cut: Callable[[Node, Any], bool] | None = None) -> list[Event]:
     """The events of the walk that last came to `outputs`, [] if none did. Nobody's `.grad` changes.
 
-    Raises GraphFreedError or InplaceError if values that it needs were too large to be kept, or were overwritten.
+    `cut(node, parent)` says whether the edge between the two is cut: then nothing comes back along it, as in truncated
+    backpropagation through time. Raises GraphFreedError or InplaceError if values that the walk needs were too large
+    to be kept, or were overwritten since.
     """
     seeds = _seeds(outputs)
     events: list[Event] = []
 
-    def observe(node: Node, i: int, g: Any, values: Any, message: Any) -> None:
+    def observe(node: Node, i: int, g: Any, values: Any, message: Any) -> bool:
+        if cut and cut(node, node.parents[i]):
+            return False
         told = on_host(message).copy()  # the walk may add to it in place
         upstream: Any
         if isinstance(g, list):
@@ -50,9 +54,15 @@ def replay(outputs: Sequence[Tensor]) -> list[Event]:
             upstream = on_host(g).copy()
             local = _factor(node, i, g, values, upstream, told)
         events.append(Event(node, i, node.parents[i], upstream, local, told))  # type: ignore[arg-type]
+        return True
 
+    before = {node: node.grad for node in ancestors(seeds)}
     with kept(seeds):
-        walk(dict(seeds), retain=True, observe=observe)
+        try:
+            walk(dict(seeds), retain=True, observe=observe)
+        finally:
+            for node, grad in before.items():
+                node.grad = grad
     return events
 
 

@@ -425,7 +425,7 @@ def test_save(tmp_path, monkeypatch):
     drawing.save(str(tmp_path / "graph.dot"))
     assert (tmp_path / "graph.svg").read_text(encoding="utf-8") == drawing.svg()
     assert (tmp_path / "graph.dot").read_text(encoding="utf-8") == drawing.dot()
-    with pytest.raises(DrawingError, match=r"\.svg or \.dot.*\.gif"):
+    with pytest.raises(DrawingError, match=r"\.svg, .* or \.pdf at its end, not .*\.gif"):
         drawing.save(tmp_path / "graph.gif")
 
     def fail(*args):
@@ -439,8 +439,12 @@ def test_save(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_drawn():
-    with pytest.raises(DrawingError, match="level"):
-        draw(expression(), level="gate")
+    with pytest.raises(DrawingError, match="no level 'neuron'.* 'gate'"):
+        draw(expression(), level="neuron")
+    with pytest.raises(DrawingError, match="no theme"):
+        draw(expression(), theme="pink")
+    with pytest.raises(DrawingError, match="no backward"):
+        draw(expression(), backward="sideways")
     with pytest.raises(ValueError, match="Tensor"):
         draw([])
     with pytest.raises(mg.errors.MinigradError, match="Tensor"):

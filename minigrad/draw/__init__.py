@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DrawingError
@@ -11,14 +11,19 @@ from ..serialize import atomic_write
 from ..tensor import Tensor
 
 if TYPE_CHECKING:
-    from .picture import Picture
+    from .build import Scene
+    from .equations import Equations
+
+LEVELS = ("rolled", "layer", "cell", "gate", "op")
+THEMES = ("light", "dark", "print")
 
 
 class Drawing:
     """What `draw` returns: `picture` (plain data), and its printers. A notebook shows it as SVG."""
 
-    def __init__(self, picture: Picture):
-        self.picture = picture
+    def __init__(self, scene: Scene):
+        self.scene = scene
+        self.picture = scene.picture
 
     def svg(self) -> str:
         """The drawing as SVG text, made without any other program."""
@@ -32,18 +37,54 @@ class Drawing:
 
         return dot(self.picture)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it to `path`, as SVG or DOT by the suffix; the file is there whole or not at all.
+    def mermaid(self) -> str:
+        """The drawing as Mermaid text."""
+        from .mermaid import mermaid
 
-        Raises DrawingError for any other suffix.
+        return mermaid(self.picture)
+
+    def html(self) -> str:
+        """A page that plays the forward pass and the backward walk, step by step; it needs nothing but a browser."""
+        from .html import page
+
+        return page(self.scene)
+
+    def equations(self, convention: str = "columns") -> Equations:
+        """The forward pass and the gradients as equations, derived from the graph, steps folded into one.
+
+        With "columns" vectors are columns, as in textbooks; with "rows" products are written as the code has them.
         """
-        suffix = os.path.splitext(path)[1]
-        printers = {".svg": self.svg, ".dot": self.dot}
-        if suffix not in printers:
-            raise DrawingError(f"name a drawing's file with .svg or .dot at its end, not {suffix or 'nothing'!r}")
-        text = printers[suffix]()
-        with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
-            file.write(text)
+        from .equations import equations
+
+        return equations(self.scene.outputs, convention)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it to `path`, in the format that the suffix tells; the file is there whole or not at all.
+
+        .svg, .png and .pdf are the drawing, .html the page that plays it, .dot and .mmd its text for Graphviz and
+        Mermaid, .tex and .txt its equations. Raises DrawingError for any other suffix.
+        """
+        suffix = os.path.splitext(path)[1].lower()
+        printers: dict[str, Callable[[], str]] = {
+            ".svg": self.svg,
+            ".html": self.html,
+            ".dot": self.dot,
+            ".mmd": self.mermaid,
+            ".tex": lambda: self.equations().latex(),
+            ".txt": lambda: self.equations().text(),
+        }
+        if suffix in (".png", ".pdf"):
+            from .canvas import paint
+
+            with atomic_write(path) as temporary:
+                paint(self.svg(), temporary, suffix[1:])
+        elif suffix in printers:
+            text = printers[suffix]()
+            with atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+                file.write(text)
+        else:
+            known = ", ".join([*printers, ".png"])
+            raise DrawingError(f"name a drawing's file with {known} or .pdf at its end, not {suffix or 'nothing'!r}")
 
     def _repr_svg_(self) -> str:
         return self.svg()
@@ -52,25 +93,64 @@ class Drawing:
 def draw(
     x: Tensor | Sequence[Tensor],
     level: str = "op",
-    backward: bool = False,
+    backward: bool | str = False,
     values: bool = False,
     grads: Mapping[Tensor, Any] | None = None,
     shapes: bool = False,
+    dtypes: bool = False,
+    names: bool = True,
+    formulas: bool | None = None,
+    locals: bool = False,
+    flow: bool = False,
+    theme: str = "light",
+    open: str | Sequence[str] = (),
+    close: str | Sequence[str] = (),
     title: str | None = None,
     max_steps: int = 50,
 ) -> Drawing:
     """Draw the graph behind `x`, a Tensor or several.
 
     Nodes tagged as time steps (`mg.scope("t=3")`) stand side by side, one panel a step; beyond `max_steps` the middle
-    ones are folded into one. `values` writes the numbers of small arrays, `backward` the gradients that the
-    last backward walk brought ("not computed" before one), `shapes` the shapes. `grads` gives gradients to be shown
-    for Tensors in place of their own. Raises DrawingError for a level other than "op" and for a graph too large.
+    ones are folded into one. `level` is the detail: "op" (every operation), "gate" (every quantity, with its formula),
+    "cell" (one box a cell and step), "layer" (one box a layer), "rolled" (one step for all, with loops). `open` and
+    `close` name groups by their tags, "t=2" or "layer 0/t=2", which are drawn in full, or as one box, all the same.
+
+    `backward` lays the backward graph over the forward one, with the gradients that the last walk brought ("not
+    computed" before one); "only" draws it alone. `values` writes the numbers of small arrays, `shapes` and `dtypes`
+    those; `names=False` leaves names out. `formulas` writes what a box computes (at the level "gate" unless False),
+    `locals` the local derivative on each edge that a gradient comes back along. `flow` shows by width and colour how
+    large that gradient is. `grads` gives gradients to be shown for Tensors in place of their own. `theme` is "light",
+    "dark" or "print" (for greyscale). Raises DrawingError for a choice that there is not, and for a graph too large.
     """
-    if level != "op":
-        raise DrawingError(f'there is no level {level!r} of a drawing: choose "op"')
+    for what, given, choices in (
+        ("level", level, LEVELS),
+        ("theme", theme, THEMES),
+        ("backward", backward, (False, True, "only")),
+    ):
+        if given not in choices:
+            raise DrawingError(
+                f"there is no {what} {given!r} of a drawing: choose one of {', '.join(map(repr, choices))}"
+            )
     outputs = [x] if isinstance(x, Tensor) else list(x)
     if not outputs or not all(isinstance(output, Tensor) for output in outputs):
         raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")
-    from .build import picture_of  # and with it all of drawing, not before a picture is wanted
+    from .build import Options, Scene  # and with it all of drawing, not before a picture is wanted
 
-    return Drawing(picture_of(outputs, values, backward, grads, shapes, title, max_steps))
+    options = Options(
+        level,
+        [open] if isinstance(open, str) else open,
+        [close] if isinstance(close, str) else close,
+        backward,
+        values,
+        grads or {},
+        shapes,
+        dtypes,
+        names,
+        level == "gate" if formulas is None else formulas,
+        locals,
+        flow,
+        theme,
+        title,
+        max_steps,
+    )
+    return Drawing(Scene(outputs, options))

@@ -7,8 +7,9 @@ enters or leaves through a side runs along a track of a channel. y grows downwar
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from .order import Rows
 from .path import Path
@@ -19,6 +20,7 @@ CHANNEL = 27.0
 HEAD = 8.0  # a line arrives straight, for the length of its arrow head
 HEADER = 28.0
 LABELS = 44.0  # below a panel, where lines from outside carry their names
+BAND = 24.0  # between bands
 PORT = 22.0  # between the ends of lines at one box, at most
 
 Target = tuple[Hashable, int]  # a box, and which of its arguments
@@ -49,7 +51,10 @@ class CycleError(Exception):
 
 
 class Block:
-    """Places for `sizes` (box -> width, height) joined by `lines`; those in `bottom` stand below the panel."""
+    """Places for `sizes` (box -> width, height) joined by `lines`; those in `bottom` stand below the panel.
+
+    Boxes of a higher `band` (0 where none is given) stand above all of a lower one.
+    """
 
     def __init__(
         self,
@@ -57,8 +62,19 @@ class Block:
         lines: dict[Hashable, Line],
         bottom: frozenset[Hashable] = frozenset(),
         panel: bool = False,
+        band: Mapping[Hashable, int] | None = None,
+        port_steps: Mapping[Hashable, float] | None = None,
     ):
         self.sizes, self.lines, self.bottom, self.panel = sizes, lines, bottom, panel
+        self.port_steps = port_steps or {}  # how far the ends of lines at a box must be apart
+        self.band = {box: 0 if box in bottom else (band or {}).get(box, 0) for box in sizes}
+        if any(
+            self.band[line.source] > self.band[target]
+            for line in lines.values()
+            if line.source is not None and line.source not in bottom
+            for target, _ in line.targets
+        ):  # a lower band needs something of a higher one
+            self.band = dict.fromkeys(sizes, 0)
         self.row = self._rank()
         self.count = max(self.row.values(), default=0) + 1
         self._spans = {key: self._span(line) for key, line in lines.items()}
@@ -83,12 +99,22 @@ class Block:
         rows = {box: 1 if box in self.bottom or not self.panel else 2 for box in self.sizes}
         for box in ready:
             for user in after[box]:
-                rows[user] = max(rows[user], rows[box] + 1)
                 waiting[user] -= 1
                 if not waiting[user]:
                     ready.append(user)
         if len(ready) < len(self.sizes):
             raise CycleError
+        ready.sort(key=self.band.__getitem__)  # needs come before users still: no line goes down a band
+        self.first_rows: list[int] = []  # of the bands above the lowest
+        least, highest = 0, 0
+        for box, following in zip_longest(ready, ready[1:]):
+            rows[box] = max(rows[box], least)
+            for user in after[box]:
+                rows[user] = max(rows[user], rows[box] + 1)
+            highest = max(highest, rows[box])
+            if following is not None and self.band[following] > self.band[box]:
+                least = highest + 1
+                self.first_rows.append(least)
         free: set[Hashable] = set()
         for box in ready:
             if box not in self.bottom and all(needed in free for needed in before[box]):
@@ -100,6 +126,8 @@ class Block:
             if not after[box] or box in self.bottom:
                 continue
             r, top = rows[box], min(rows[user] for user in after[box]) - 1
+            if box not in self.bottom:
+                top = min([top, *(first - 1 for first in self.first_rows if first > r)])
             if box in free:  # what needs nothing in the block stands close to where it is used
                 rows[box] = top
             elif len(set(before[box])) <= 1:  # no longer lines if it moves: to where there is most room
@@ -167,6 +195,7 @@ class Block:
         self.track_in: dict[Hashable, float] = {}
         self.track_out: dict[tuple[Hashable, str], float] = {}
         self.border = 0.0
+        self.band_tops: list[float] = []  # where the bands end that have others above them
         slopes = self._slopes()
         for r in range(1, self.count + 1):
             y = self.high[-1]
@@ -186,6 +215,9 @@ class Block:
                 y -= 16.0 if self.bottom else LABELS
             else:
                 y -= CHANNEL + slopes[r]
+            if r in self.first_rows:
+                y -= BAND
+                self.band_tops.append(y + BAND)
             self.low.append(y)
             self.high.append(y - heights[r])
         self.y = {box: (self.low[r] + self.high[r]) / 2 for box, r in self.row.items()}
@@ -241,6 +273,8 @@ class Block:
         middle, width = self.x[box], self.sizes[box][0]
         count = len(others)
         step = min(width / (count + 1), max(PORT, width / 5))
+        if count > 1 and box in self.port_steps:
+            step = max(step, min(self.port_steps[box], width / count))
         first = -(count - 1) / 2
         straight = [-i for i, x in enumerate(others) if abs(x - middle) < 1.0]
         if straight and max(-straight[0], count - 1 + straight[0]) * step < width / 2 - 8.0:

@@ -4,85 +4,310 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import DrawingError
+import numpy as np
+
+from ..errors import DrawingError, MinigradError
 from ..graph import SMALL, Node
-from ..tensor import Tensor
+from ..replay import replay
+from ..tensor import Tensor, on_host
 from . import text
-from .collect import STEP, Vertex, collect
-from .picture import Box, Edge, Group, Picture
-from .steps import place
+from .collect import Vertex, collect, step_tag
+from .condense import condense
+from .edges import Edges
+from .picture import Box, Group, Move, Picture, Style
+from .rolled import layers, roll
+from .steps import band_of, place
 
 LIMIT = 5000  # boxes
 
 
-def picture_of(
-    outputs: Sequence[Tensor],
-    values: bool = False,
-    backward: bool = False,
-    grads: Mapping[Tensor, Any] | None = None,
-    shapes: bool = False,
-    title: str | None = None,
-    max_steps: int = 50,
-) -> Picture:
-    """The picture of the graph behind `outputs`; see `draw`."""
-    vertices = collect(outputs)
-    steps = place(vertices)
-    folded = _folded(steps, max_steps)
-    shown = [vertex for vertex in vertices if vertex.step not in folded]
-    if len(shown) > LIMIT:
-        raise DrawingError(
-            f"{len(shown)} boxes are more than a drawing can show ({LIMIT}): draw a shorter sequence or an earlier "
-            'Tensor, or tag repeated steps with mg.scope("t=0"), mg.scope("t=1") …, whose middle is then folded'
-        )
-    given = {tensor.node or tensor: tensor for tensor in outputs}
-    told = {tensor.node or tensor: grad for tensor, grad in (grads or {}).items()}
-    inputs = Counter((v.step, v.stage) for v in vertices if v.step is not None and v.is_leaf)
-    ids: dict[Vertex, str] = {}
-    boxes: list[Box] = []
-    folds: dict[int, str] = {}
-    for vertex in vertices:
-        if vertex.step in folded:
-            if vertex.stage not in folds:
-                folds[vertex.stage] = f"n{len(boxes)}"
-                middle = sorted(folded)[len(folded) // 2]
-                label = f"⋯ {len(folded)} steps"
-                fold = Box(folds[vertex.stage], "fold", label, None, None, (), "", step=middle, stage=vertex.stage)
-                boxes.append(fold)
-            ids[vertex] = folds[vertex.stage]
-            continue
-        ids[vertex] = f"n{len(boxes)}"
-        source = vertex.source
-        name = _name(vertex)
-        if vertex.is_leaf and vertex.step is not None and not name:
-            name = f"x_{vertex.step}" if inputs[vertex.step, vertex.stage] == 1 else None
-        tensor = given.get(source)
-        kind = _kind(vertex, tensor is not None)
-        boxes.append(
-            Box(
-                id=ids[vertex],
-                kind=kind,
-                symbol=kind
-                if isinstance(source, Tensor)
-                else text.symbol(source.op.name, source.options, source.parents),
-                name=name,
-                op=None if isinstance(source, Tensor) else source.op.name,
-                shape=source.shape,
-                dtype=str(source.dtype),
-                scope=() if isinstance(source, Tensor) else source.scope,
-                step=vertex.step,
-                slot=vertex.slot,
-                stage=vertex.stage,
-                value=_value(source, tensor) if values else (),
-                gradient=_gradient(source, told) if backward else (),
-                note=_shape(source) if shapes or (vertex.is_leaf and name is None) else "",
+@dataclass(frozen=True)
+class Options:
+    """What is to be drawn, and how; see `draw`."""
+
+    level: str = "op"
+    open: Sequence[str] = ()
+    close: Sequence[str] = ()
+    backward: bool | str = False
+    values: bool = False
+    grads: Mapping[Tensor, Any] = field(default_factory=dict)
+    shapes: bool = False
+    dtypes: bool = False
+    names: bool = True
+    formulas: bool = False
+    locals: bool = False
+    flow: bool = False
+    theme: str = "light"
+    title: str | None = None
+    max_steps: int = 50
+
+
+class Scene:
+    """The graph behind some Tensors as a `picture`, and what its boxes stand for."""
+
+    def __init__(self, outputs: Sequence[Tensor], options: Options):
+        self.outputs, self.options = outputs, options
+        level = "cell" if options.level in ("rolled", "layer") else options.level
+        detail = lambda found: condense(found, level, options.open, options.close)
+        self.vertices, self.steps = place(collect(outputs), detail)
+        inputs: Counter[Any] = Counter((v.step, v.stage) for v in self.vertices if v.step is not None and v.is_leaf)
+        self.names = {v.source: _name(v, inputs[v.step, v.stage] == 1) for v in self.vertices}
+        self.rolled = len(self.steps) if options.level in ("rolled", "layer") and len(self.steps) > 1 else 0
+        if self.rolled:
+            self.vertices = roll(self.vertices, self.steps)
+            if options.level == "layer":
+                self.vertices = layers(self.vertices)
+        self.folded = set() if self.rolled else _folded(self.steps, options.max_steps)
+        shown = sum(vertex.step not in self.folded for vertex in self.vertices)
+        if shown > LIMIT:
+            raise DrawingError(
+                f"{shown} boxes are more than a drawing can show ({LIMIT}): draw a shorter sequence or an earlier "
+                'Tensor, or tag repeated steps with mg.scope("t=0"), mg.scope("t=1") …, whose middle is then folded'
             )
+        self._ends = {vertex.source for vertex in self.vertices}
+        self.ids: dict[Vertex, str] = {}
+        boxes = self._boxes()
+        self.edges = Edges(self.vertices, self.ids, self.folded, options.locals)
+        self.box_of = {node: self.ids[vertex] for vertex in self.vertices for node in _sources(vertex)}
+        if options.backward and not self.rolled:
+            boxes = self._with_messages(boxes)
+        self.picture = Picture(
+            options.title or self._title(),
+            tuple(boxes),
+            tuple(self.edges.list),
+            self._groups(boxes),
+            _bands(self.vertices),
+            len(self.folded),
+            self.rolled,
+            Style(options.theme, _graph(options), options.flow, options.locals),
         )
-    edges = _edges(vertices, ids, folded)
-    groups = _groups(boxes, steps, folded, vertices)
-    return Picture(title or _title(vertices, steps), tuple(boxes), edges, groups, len(folded))
+
+    def moves(self, cut: Callable[[Node, Any], bool] | None = None) -> list[Move]:
+        """The backward walk that came by, rule by rule in the engine's order; [] if none did.
+
+        `cut(node, parent)` cuts edges, as `replay` says; it raises what that raises.
+        """
+        from . import formulas
+
+        rules: dict[Any, Any] = {}
+        found = []
+        for event in replay(self.outputs, cut):
+            box = self.box_of.get(event.node)
+            parent = self.box_of.get(_whole(event.parent))
+            number = self.edges.of.get((event.node, event.argument))
+            if number is not None:
+                parent = self.edges.list[number].source
+            if box is None or parent is None:
+                continue  # a sequence that was stacked and unstacked again: its parts are joined directly
+            place = event.node, event.argument
+            if place not in rules:
+                rules[place] = formulas.local_derivative(*place)
+            found.append(Move(box, parent, number, rules[place], event.upstream, event.local, event.message))
+        return found
+
+    # Boxes
+
+    def _boxes(self) -> list[Box]:
+        boxes: list[Box] = []
+        folds: dict[int, str] = {}
+        for vertex in self.vertices:
+            if vertex.step in self.folded:
+                if vertex.stage not in folds:
+                    folds[vertex.stage] = f"n{len(boxes)}"
+                    middle = sorted(self.folded)[len(self.folded) // 2]
+                    label = f"⋯ {len(self.folded)} steps"
+                    fold = Box(folds[vertex.stage], "fold", label, None, None, (), "", step=middle, stage=vertex.stage)
+                    boxes.append(fold)
+                self.ids[vertex] = folds[vertex.stage]
+                continue
+            self.ids[vertex] = f"n{len(boxes)}"
+            boxes.append(self._box(vertex))
+        return boxes
+
+    def _box(self, vertex: Vertex) -> Box:
+        source, options = vertex.source, self.options
+        output = next((o for o in self.outputs if (o.node or o) is source), None)
+        name = self._name(vertex)
+        kind = _kind(vertex, output is not None)
+        data, grad = _data(source, output), self._gradient(source)
+        box = Box(
+            id=self.ids[vertex],
+            kind=kind,
+            symbol=self._symbol(vertex, kind),
+            name=name if options.names and kind != "cell" else None,
+            op=None if isinstance(source, Tensor) else source.op.name,
+            shape=source.shape,
+            dtype=str(source.dtype),
+            scope=vertex.scope,
+            step=vertex.step,
+            slot=vertex.slot,
+            stage=vertex.stage,
+            band=vertex.band,
+            note=self._note(vertex, name),
+            formula=self._formula(vertex, kind),
+            needs_gradient=source.requires_grad,
+            count=sum(1 for _ in _sources(vertex)),
+        )
+        if self.rolled and vertex.step is not None:
+            return box
+        value: tuple[str, ...] = ()
+        gradient: tuple[str, ...] = ()
+        if vertex.results:
+            value = tuple(
+                f"{name} {line}" for name, part in vertex.results.items() for line in _value(part.source, None)
+            )
+            gradient = tuple(
+                f"{name} {line}"
+                for name, part in vertex.results.items()
+                for line in _slope(part.source, self._gradient(part.source))
+            )
+        else:
+            value, gradient = _value(source, data), _slope(source, grad)
+        return replace(
+            box,
+            data=data,
+            grad=grad,
+            value=value if options.values else (),
+            gradient=gradient if options.backward else (),
+        )
+
+    def _gradient(self, source: Node | Tensor) -> np.ndarray | None:
+        given = {tensor.node or tensor: grad for tensor, grad in self.options.grads.items()}
+        grad = given.get(source, source.grad)
+        return None if grad is None else on_host(grad).copy()
+
+    def _symbol(self, vertex: Vertex, kind: str) -> str:
+        if vertex.title:
+            return vertex.title.removesuffix("Cell") or vertex.title
+        if isinstance(vertex.source, Tensor):
+            return kind
+        return text.symbol(vertex.source.op.name, vertex.source.options, vertex.source.parents)
+
+    def _name(self, vertex: Vertex) -> str | None:
+        """Its name; in a rolled picture that of step 3 is h_t, not h_3."""
+        name = self.names.get(vertex.source)
+        if self.rolled and name:
+            middle = self.steps[len(self.steps) // 2]
+            return f"{name.removesuffix(str(middle))}t" if name.endswith(f"_{middle}") else name
+        return name
+
+    def _note(self, vertex: Vertex, name: str | None) -> str:
+        source, options = vertex.source, self.options
+        parts = []
+        if options.shapes or (vertex.is_leaf and name is None):
+            parts.append(_shape(source))
+        if options.dtypes:
+            parts.append(str(source.dtype))
+        if vertex.title:
+            parts.append(f"{sum(1 for _ in _sources(vertex))} operations" + (f" ×{self.rolled}" if self.rolled else ""))
+        return " ".join(parts)
+
+    def _formula(self, vertex: Vertex, kind: str) -> Any:
+        if not self.options.formulas or kind == "cell" or isinstance(vertex.source, Tensor):
+            return None
+        from . import formulas
+
+        return formulas.formula(vertex.source, self._ends)
+
+    # What came back
+
+    def _with_messages(self, boxes: list[Box]) -> list[Box]:
+        try:
+            events = replay(self.outputs)
+        except MinigradError:  # large values were not kept: only gradients are shown
+            return boxes
+        messages = self.edges.measure(events)
+        incoming: dict[str, dict[str, np.ndarray]] = {}
+        users = {self.ids[vertex]: vertex for vertex in self.vertices}
+        for number, message in messages.items():
+            edge = self.edges.list[number]
+            source, target = users[edge.source], users[edge.target]
+            if source.step is None:
+                continue
+            label = self._whence(source, target)
+            parts = incoming.setdefault(edge.source, {})
+            if label not in parts:
+                parts[label] = message
+            elif parts[label].shape == message.shape:
+                parts[label] = parts[label] + message
+        return [
+            replace(box, incoming=tuple((label, text.numbers(part)) for label, part in incoming[box.id].items()))
+            if len(incoming.get(box.id, ())) > 1 and box.kind not in ("fold", "cell")
+            else box
+            for box in boxes
+        ]
+
+    def _whence(self, source: Vertex, target: Vertex) -> str:
+        """Where a gradient comes from: another step, or the next named thing on the way to the output."""
+        if source.step is not None and target.step is not None and source.step != target.step:
+            hop = target.step - source.step
+            return f"from t{'+' if hop > 0 else '−'}{abs(hop)}"
+        while not target.source.name and len(target.outputs) == 1:
+            target = target.outputs[0][0]
+        return f"from {target.source.name or self._symbol(target, target.op)}"
+
+    # Groups
+
+    def _groups(self, boxes: list[Box]) -> tuple[Group, ...]:
+        tag = next((match[1] for vertex in self.vertices if (match := step_tag(vertex.scope))), "t")
+        members: dict[int, list[str]] = {}
+        for box in boxes:
+            if box.step is not None:
+                members.setdefault(box.step, []).append(box.id)
+        groups: list[Group] = []
+        for step in sorted(members):
+            label = f"{min(self.folded)} … {max(self.folded)}" if step in self.folded else str(step)
+            if self.rolled:
+                label = f"{self.steps[0]} … {self.steps[-1]}"
+            groups.append(Group(f"g{len(groups)}", f"{tag} = {label}".replace("-", "−"), step, tuple(members[step])))
+        return tuple(groups)
+
+    def _title(self) -> str:
+        if not self.steps:
+            return "Computation graph"
+        return f"Computation graph over {len(self.steps)} time step{'s' if len(self.steps) > 1 else ''}"
+
+
+def _graph(options: Options) -> str:
+    if not options.backward:
+        return "forward"
+    return "both" if options.backward is True else "backward"
+
+
+def _sources(vertex: Vertex) -> Any:
+    """All nodes, or the leaf, that a vertex stands for."""
+    stack = [vertex]
+    while stack:
+        part = stack.pop()
+        if part.members == [part]:
+            yield part.source
+        else:
+            stack += part.members
+
+
+def _whole(parent: Node | Tensor) -> Any:
+    """The operation of whose results `parent` is one, else `parent` itself."""
+    return parent.parents[0] if isinstance(parent, Node) and parent.op.name == "item" else parent
+
+
+def _name(vertex: Vertex, only_input: bool) -> str | None:
+    """The name of a vertex; of a part of a named sequence, the sequence's with the number of the step."""
+    source = vertex.source
+    if source.name or not isinstance(source, Tensor) or vertex.step is None:
+        return source.name
+    whole = source.view_of
+    if whole is not None and whole.name:
+        return f"{whole.name}_{vertex.step}"
+    return f"x_{vertex.step}" if only_input else None
+
+
+def _bands(vertices: list[Vertex]) -> tuple[str, ...]:
+    names = {v.band: " · ".join(band_of(v.scope)) for v in vertices if v.step is not None and band_of(v.scope)}
+    return tuple(names.get(n, "") for n in range(max(names) + 1)) if len(names) > 1 else ()
 
 
 def _folded(steps: list[int], max_steps: int) -> set[int]:
@@ -93,16 +318,9 @@ def _folded(steps: list[int], max_steps: int) -> set[int]:
     return set(steps[first : len(steps) - (max_steps - first)])
 
 
-def _name(vertex: Vertex) -> str | None:
-    """Its name; of a part of a named sequence, the sequence's with the number of the step."""
-    source = vertex.source
-    if source.name or not isinstance(source, Tensor):
-        return source.name
-    whole = source.view_of
-    return f"{whole.name}_{vertex.step}" if whole is not None and whole.name and vertex.step is not None else None
-
-
 def _kind(vertex: Vertex, asked_for: bool) -> str:
+    if vertex.title:
+        return "cell"
     if vertex.start:
         return "state"
     if isinstance(vertex.source, Tensor):
@@ -116,21 +334,24 @@ def _several(source: Node | Tensor) -> bool:
     return bool(source.shape) and isinstance(source.shape[0], tuple)
 
 
-def _value(source: Node | Tensor, tensor: Tensor | None) -> tuple[str, ...]:
+def _data(source: Node | Tensor, output: Tensor | None) -> np.ndarray | None:
+    array: Any = source.data if isinstance(source, Tensor) else source.out if output is None else output.data
+    return None if array is None or array.size > SMALL else on_host(array).copy()
+
+
+def _value(source: Node | Tensor, data: np.ndarray | None) -> tuple[str, ...]:
+    if data is not None:
+        return text.numbers(data)
     if isinstance(source, Tensor):
         return text.numbers(source.data)
-    array = tensor.data if tensor is not None else source.out
-    if array is not None:
-        return text.numbers(array)
     return () if _several(source) else (text.shape(source.shape),)
 
 
-def _gradient(source: Node | Tensor, told: dict[Any, Any]) -> tuple[str, ...]:
+def _slope(source: Node | Tensor, grad: np.ndarray | None) -> tuple[str, ...]:
     if not source.requires_grad or _several(source):
         return ()
-    grad = told.get(source, source.grad)
     if grad is not None:
-        return text.numbers(grad.data if isinstance(grad, Tensor) else grad)
+        return text.numbers(grad)
     large = isinstance(source, Node) and math.prod(source.shape) > SMALL
     return ("not kept",) if large else ("not computed",)
 
@@ -138,52 +359,3 @@ def _gradient(source: Node | Tensor, told: dict[Any, Any]) -> tuple[str, ...]:
 def _shape(source: Node | Tensor) -> str:
     shapes: Any = source.shape
     return ", ".join(map(text.shape, shapes)) if _several(source) else text.shape(shapes)
-
-
-def _edges(vertices: list[Vertex], ids: dict[Vertex, str], folded: set[int]) -> tuple[Edge, ...]:
-    edges: dict[tuple[str, str, int], Edge] = {}
-    counts: Counter[tuple[str, str, int]] = Counter()
-    for vertex in vertices:
-        for parent, argument, label in vertex.inputs:
-            source, target = ids[parent], ids[vertex]
-            if source == target:
-                continue
-            if parent.step in folded or vertex.step in folded:
-                # All edges between two boxes become one, but an edge out of the fold still says where it arrives.
-                inner = vertex.step not in folded and vertex.step is not None
-                key = (source, target, argument if inner else -1)
-                counts[key] += 1
-                label = f"×{counts[key]}" if counts[key] > 1 and not inner else ""
-            else:
-                key = (source, target, argument)
-            edges[key] = Edge(source, target, argument, _edge_kind(parent, vertex), label)
-    return tuple(edges.values())
-
-
-def _edge_kind(source: Vertex, target: Vertex) -> str:
-    if source.start or (None not in (source.step, target.step) and source.step != target.step):
-        return "state"
-    if target.step is not None and source.step is None:
-        return "shared"
-    return "input" if source.step is not None and (source.is_leaf or source.op == "item") else "data"
-
-
-def _groups(boxes: list[Box], steps: list[int], folded: set[int], vertices: list[Vertex]) -> tuple[Group, ...]:
-    scopes = (vertex.source.scope for vertex in vertices if isinstance(vertex.source, Node))
-    tag = next((match[1] for scope in scopes for match in map(STEP.fullmatch, scope) if match), "t")
-    members: dict[int, list[str]] = {}
-    for box in boxes:
-        if box.step is not None:
-            members.setdefault(box.step, []).append(box.id)
-    groups: list[Group] = []
-    for step in steps:
-        if step in members:
-            label = f"{min(folded)} … {max(folded)}" if step in folded else str(step)
-            groups.append(Group(f"g{len(groups)}", f"{tag} = {label}".replace("-", "−"), step, tuple(members[step])))
-    return tuple(groups)
-
-
-def _title(vertices: list[Vertex], steps: list[int]) -> str:
-    if not steps:
-        return "Computation graph"
-    return f"Computation graph over {len(steps)} time step{'s' if len(steps) > 1 else ''}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,20 +14,33 @@ STEP = re.compile(r"(\w+)=(-?\d+)")
 
 
 class Vertex:
-    """A node or a leaf that is drawn. `inputs` has (vertex, argument, label of the result) for each argument."""
+    """What is drawn as one thing: a node, a leaf, or several nodes, of which `source` is the last.
 
-    __slots__ = ("inputs", "key", "number", "outputs", "slot", "source", "stage", "start", "step")
+    `inputs` has (vertex, argument, label of the result) for each argument, `loops` those that come from another step
+    in a picture that shows one step for all. `ports` says as which argument an argument of a node within it comes in.
+    """
+
+    __slots__ = (
+        "band", "cuts", "inputs", "loops", "members", "number", "outputs", "ports", "results", "slot", "source",
+        "stage", "start", "step", "title",
+    )  # fmt: skip
 
     def __init__(self, source: Node | Tensor, number: int):
         self.source = source
         self.number = number
         self.inputs: list[tuple[Vertex, int, str]] = []
+        self.loops: list[tuple[Vertex, int, str]] = []
         self.outputs: list[tuple[Vertex, int]] = []
+        self.members: list[Vertex] = [self]
+        self.ports: dict[tuple[Node, int], int] = {}
         self.step: int | None = step_of(source.scope) if isinstance(source, Node) else None
-        self.key = ""  # what its tag counts: "t"
         self.stage = 0
+        self.band = 0
         self.slot: int | None = None
         self.start = False  # does a recurrence start from it?
+        self.cuts: set[int] = set()  # the arguments that were detached on their way here
+        self.title = ""  # of a closed group
+        self.results: dict[str, Vertex] = {}  # of a closed group, by their labels
 
     @property
     def is_leaf(self) -> bool:
@@ -36,35 +50,81 @@ class Vertex:
     def op(self) -> str:
         return "leaf" if isinstance(self.source, Tensor) else self.source.op.name
 
+    @property
+    def scope(self) -> tuple[str, ...]:
+        return () if isinstance(self.source, Tensor) else self.source.scope
+
 
 def step_of(scope: tuple[str, ...]) -> int | None:
     """The time step that tags such as "t=3" name: that of `t` if it is among them, else the innermost."""
+    found = step_tag(scope)
+    return None if found is None else int(found[2])
+
+
+def step_tag(scope: tuple[str, ...]) -> re.Match[str] | None:
+    """The tag that names the time step, as a match of `STEP`."""
     found = [match for match in map(STEP.fullmatch, scope) if match]
     chosen = [match for match in found if match[1] == "t"] or found
-    return int(chosen[-1][2]) if chosen else None
+    return chosen[-1] if chosen else None
 
 
 def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
     """The vertices behind `outputs` in the order of computation, a leaf just before its first use."""
     roots = [tensor.node or tensor for tensor in outputs]
-    nodes = ancestors(root for root in roots if isinstance(root, Node))
+    nodes = _with_what_was_cut(roots)
     kept = _items_of_one_step(nodes) | set(roots)
     vertices: dict[Any, Vertex] = {}
+    first: dict[Any, Any] = {}  # of several looks at the same part of a sequence
+
+    def vertex(source: Any) -> Vertex:
+        source = first.setdefault(_place_in_memory(source) or source, source)
+        if source not in vertices:
+            vertices[source] = Vertex(source, len(vertices))
+        return vertices[source]
+
     for node in nodes:
         if node.op.name == "item" and node not in kept:
             continue
-        inputs = []
+        inputs, cuts = [], set()
         for i, parent in enumerate(node.parents):
             if isinstance(parent, (Node, Tensor)):
-                source, label = _behind(parent, kept)
-                if source not in vertices:
-                    vertices[source] = Vertex(source, len(vertices))
-                inputs.append((vertices[source], i, label))
-        vertices[node] = Vertex(node, len(vertices))
-        vertices[node].inputs = inputs
-    for root in roots:
-        vertices.setdefault(root, Vertex(root, len(vertices)))
-    return _reached([vertices[root] for root in roots])
+                origin = detached_from(parent)
+                if origin is not None:
+                    cuts.add(i)
+                source, label = _behind(origin or parent, kept)
+                inputs.append((vertex(source), i, label))
+        made = vertex(node)
+        made.inputs, made.cuts = inputs, cuts
+        made.ports = {(node, i): i for _, i, _ in inputs}
+    return linked([vertex(root) for root in roots])
+
+
+def _place_in_memory(source: Any) -> Any:
+    """Which part of which leaf an unnamed leaf shows, as both directions of a network do of their input."""
+    whole = source.view_of if isinstance(source, Tensor) and source.node is None and not source.requires_grad else None
+    if whole is None or source.name:
+        return None
+    place = getattr(source.data, "__array_interface__", None) or getattr(source.data, "__cuda_array_interface__", {})
+    return (id(whole), place.get("data"), source.shape, place.get("strides"))
+
+
+def detached_from(source: Any) -> Node | None:
+    """The node whose result a leaf was cut from by `detach`, if it is still there and the leaf has no gradient."""
+    if not isinstance(source, Tensor) or source.node is not None or source.requires_grad or source._memory is None:
+        return None
+    return source._memory.node() if source._memory.node is not None else None
+
+
+def _with_what_was_cut(roots: Sequence[Any]) -> list[Node]:
+    """The nodes behind `roots`, and those behind what was detached on the way, in the order of their making."""
+    found: set[Node] = set()
+    new = {root for root in roots if isinstance(root, Node)}
+    while new:
+        more = set(ancestors(new)) - found
+        found |= more
+        leaves = {parent for node in more for parent in node.parents if isinstance(parent, Tensor)}
+        new = {origin for origin in map(detached_from, leaves) if origin is not None} - found
+    return sorted(found, key=lambda node: node.index)
 
 
 def _behind(parent: Any, kept: set[Any]) -> tuple[Any, str]:
@@ -101,8 +161,8 @@ def _items_of_one_step(nodes: list[Node]) -> set[Any]:
     return {item for item, users in steps.items() if len(users) == 1 and None not in users}
 
 
-def _reached(roots: list[Vertex]) -> list[Vertex]:
-    """The vertices from which `roots` are computed, renumbered, each knowing who uses it."""
+def linked(roots: list[Vertex]) -> list[Vertex]:
+    """The vertices from which `roots` are computed, each after what it needs, each knowing who uses it."""
     seen = set(roots)
     stack = list(roots)
     while stack:
@@ -110,9 +170,22 @@ def _reached(roots: list[Vertex]) -> list[Vertex]:
             if parent not in seen:
                 seen.add(parent)
                 stack.append(parent)
-    found = sorted(seen, key=lambda vertex: vertex.number)
-    for number, vertex in enumerate(found):
-        vertex.number = number
+    for vertex in seen:
+        vertex.outputs = []
+    for vertex in sorted(seen, key=lambda vertex: vertex.number):
         for parent, argument, _ in vertex.inputs:
             parent.outputs.append((vertex, argument))
+    waiting = {vertex: len(vertex.inputs) for vertex in seen}
+    ready = [(vertex.number, vertex) for vertex in seen if not vertex.inputs]
+    heapq.heapify(ready)
+    found: list[Vertex] = []
+    while ready:
+        _, vertex = heapq.heappop(ready)
+        found.append(vertex)
+        for user, _ in vertex.outputs:
+            waiting[user] -= 1
+            if not waiting[user]:
+                heapq.heappush(ready, (user.number, user))
+    for number, vertex in enumerate(found):
+        vertex.number = number
     return found

@@ -6,40 +6,50 @@ between steps and from shared boxes do not constrain it. Much faster than Graphv
 
 from __future__ import annotations
 
+from typing import Any
+
+from .expression import text
 from .face import face
 from .picture import Box, Edge, Picture
+from .themes import THEMES, style_of
 
-LOOKS = {
-    "op": {"shape": "box", "style": "rounded,filled", "fillcolor": "#ffffff"},
-    "parameter": {"shape": "box", "style": "filled", "fillcolor": "#f1f5f9", "penwidth": "2.4"},
-    "input": {"shape": "ellipse", "style": "filled", "fillcolor": "#e0f2fe"},
-    "state": {"shape": "ellipse", "style": "filled", "fillcolor": "#ccfbf1"},
-    "output": {"shape": "box", "style": "rounded,filled", "fillcolor": "#fee2e2", "penwidth": "2.6"},
-    "fold": {"shape": "plaintext"},
+SHAPES = {
+    "op": {"shape": "box", "style": "rounded,filled"},
+    "function": {"shape": "box", "style": "rounded,filled"},
+    "parameter": {"shape": "box", "style": "filled"},
+    "input": {"shape": "ellipse", "style": "filled"},
+    "state": {"shape": "ellipse", "style": "filled"},
+    "cell": {"shape": "box", "style": "rounded,filled", "peripheries": "2"},
+    "output": {"shape": "box", "style": "rounded,filled"},
 }
-STATE, SHARED = "#0f766e", "#b45309"
 
 
 def dot(picture: Picture) -> str:
     """The DOT text of `picture`."""
     import graphviz
 
+    theme = THEMES[picture.style.theme]
     graph = graphviz.Digraph("minigrad")
     graph.attr(rankdir="BT", newrank="true", label=_safe([picture.title]), labelloc="t", fontname="Helvetica")
-    graph.attr("node", fontname="Helvetica", fontsize="12", color="#475569")
-    graph.attr("edge", color="#475569", arrowsize="0.7")
+    graph.attr(bgcolor=theme.paper, fontcolor=theme.ink)
+    graph.attr("node", fontname="Helvetica", fontsize="12", fontcolor=theme.ink)
+    graph.attr("edge", color=theme.line, fontcolor=theme.ink, fontsize="10", arrowsize="0.7")
     inside = {name for group in picture.groups for name in group.members}
     for box in picture.nodes:
         if box.id not in inside:
-            _node(graph, box)
+            _node(graph, box, picture)
     for group in picture.groups:
         with graph.subgraph(name=f"cluster_{group.id}") as cluster:
-            cluster.attr(label=_safe([group.label]), style="rounded,filled", fillcolor="#f8fafc", color="#94a3b8")
+            cluster.attr(label=_safe([group.label]), style="rounded,filled", fillcolor=theme.panel, color=theme.border)
             for name in group.members:
-                _node(cluster, picture.by_id[name])
+                _node(cluster, picture.by_id[name], picture)
     _spine(graph, picture)
     for edge in picture.edges:
         graph.edge(edge.source, edge.target, **_edge(edge, picture))
+    if picture.style.graph != "forward":
+        for edge in picture.edges:
+            if edge.backward:
+                graph.edge(edge.target, edge.source, **_back(edge, picture))
     return graph.source
 
 
@@ -51,11 +61,16 @@ def _safe(lines: list[str]) -> str:
     return graphviz.nohtml("\\n".join(graphviz.escape(line) for line in clean))
 
 
-def _node(graph, box: Box) -> None:  # type: ignore[no-untyped-def]
-    graph.node(box.id, label=_safe([line.text for line in face(box)]), **LOOKS[box.kind])
+def _node(graph: Any, box: Box, picture: Picture) -> None:
+    label = _safe([line.text for line in face(box)])
+    if box.kind == "fold":
+        graph.node(box.id, label=label, shape="plaintext")
+        return
+    fill, stroke, width = THEMES[picture.style.theme].looks[style_of(box)]
+    graph.node(box.id, label=label, fillcolor=fill, color=stroke, penwidth=str(width), **SHAPES[style_of(box)])
 
 
-def _spine(graph, picture: Picture) -> None:  # type: ignore[no-untyped-def]
+def _spine(graph: Any, picture: Picture) -> None:
     """Two rows of invisible anchors, below and above all clusters, on which each step hangs by its ends."""
     inner = [edge for edge in picture.edges if not _loose(edge, picture)]
     fed = {edge.target for edge in inner}
@@ -76,15 +91,35 @@ def _spine(graph, picture: Picture) -> None:  # type: ignore[no-untyped-def]
 
 
 def _edge(edge: Edge, picture: Picture) -> dict[str, str]:
+    theme = THEMES[picture.style.theme]
     look: dict[str, str] = {}
-    if edge.label:
-        look["label"] = _safe([edge.label])
+    label = [edge.label] if edge.label else []
+    if edge.kind == "cut":
+        look |= {"color": theme.quiet, "style": "dashed", "arrowhead": "tee"}
+        label.append("cut")
+    elif edge.kind in ("state", "loop"):
+        look |= {"color": theme.state, "penwidth": "2"}
+    elif edge.kind == "shared":
+        look["color"] = theme.shared[0]
+    if edge.kind == "loop":
+        label.append(f"×{picture.rolled}")
+    if edge.local is not None:
+        look["headlabel"] = _safe([text(edge.local)])
+    if picture.style.graph == "backward":
+        look["style"] = "invis"
+    if label:
+        look["label"] = _safe([" ".join(label)])
     if _loose(edge, picture):
         look["constraint"] = "false"
-    if edge.kind == "state":
-        look |= {"color": STATE, "penwidth": "2"}
-    elif edge.kind == "shared":
-        look["color"] = SHARED
+    return look
+
+
+def _back(edge: Edge, picture: Picture) -> dict[str, str]:
+    """The way of a gradient, against its edge."""
+    theme = THEMES[picture.style.theme]
+    look = {"color": theme.gradient, "style": "dashed", "constraint": "false"}
+    if (share := picture.flow(edge)) is not None:
+        look["penwidth"] = f"{0.8 + 5.2 * share:.2f}"
     return look
 
 
@@ -92,4 +127,4 @@ def _loose(edge: Edge, picture: Picture) -> bool:
     """Is it one that must not pull time steps above each other?"""
     source, target = picture.by_id[edge.source], picture.by_id[edge.target]
     between = source.step is not None and target.step is not None and source.step != target.step
-    return edge.kind in ("shared", "state") or between
+    return edge.kind in ("shared", "state", "loop") or between

@@ -12,13 +12,14 @@ from itertools import pairwise
 from typing import Any
 
 from .block import TRACK, Block, CycleError, Line
-from .face import size
+from .face import local_lines, port_step, size
 from .order import spread
 from .path import Path
 from .picture import Box, Edge, Picture
 from .template import LineOf, Template, signal_of
 
 GAP = 30.0  # between steps
+LOOP = 9.0  # between loops around a step
 FOLD = 150.0  # the width of the panel that stands for folded steps
 Signal = tuple[str, str]
 
@@ -48,7 +49,8 @@ class Rect:
 class Layout:
     """`boxes` by box id, `panels` by (group id, stage), `routes` by edge; the origin is the left upper corner.
 
-    `taps` are the places where a route leaves a lane that it shares with others; `titles` where panels have theirs;
+    `taps` are the places where a route leaves a lane that it shares with others, `loops` where one goes back to the
+    step that it came from; `titles` where panels have theirs, `bands` where the upper bands of panels begin;
     `lane_tops` where the lanes below the steps of a stage end.
     """
 
@@ -59,6 +61,8 @@ class Layout:
     titles: dict[tuple[str, int], float] = field(default_factory=dict)
     routes: dict[Edge, Path] = field(default_factory=dict)
     taps: list[tuple[float, float, Edge]] = field(default_factory=list)
+    loops: list[tuple[float, float, Edge]] = field(default_factory=list)
+    bands: dict[int, list[float]] = field(default_factory=dict)
     lane_tops: dict[int, float] = field(default_factory=dict)
 
 
@@ -82,7 +86,9 @@ class _Builder:
         self.picture = picture
         self.box = picture.by_id
         self.column = {group.step: i for i, group in enumerate(picture.groups)}
-        self.sizes = {box.id: size(box) for box in picture.nodes}
+        locals = {box.id: [line for _, line in local_lines(picture, box.id)] for box in picture.nodes}
+        self.sizes = {box.id: size(box, locals[box.id]) for box in picture.nodes}
+        self.port_steps: dict[Any, float] = {name: port_step(lines) for name, lines in locals.items() if lines}
         self.layout = Layout()
         self.y = 0.0
         self.carried: dict[Signal, Path] = {}  # values on their way up, and the way that they have come
@@ -92,7 +98,8 @@ class _Builder:
                 self.uses.setdefault(signal_of(edge, self.box), []).append(edge)
         self.stages = 1 + max((box.stage for box in picture.nodes), default=0)
         self.templates = [
-            Template(picture, stage, self.column, self.sizes, self._by_rail) for stage in range(self.stages)
+            Template(picture, stage, self.column, self.sizes, self.port_steps, self._by_rail)
+            for stage in range(self.stages)
         ]
         self._place_columns()
 
@@ -105,7 +112,8 @@ class _Builder:
 
     def _place_columns(self) -> None:
         starts = [self.sizes[box.id][0] for box in self.picture.nodes if box.kind == "state"]
-        room = max(starts) + 44.0 if starts else 0.0
+        self.aside = 34.0 + LOOP * sum(edge.kind == "loop" for edge in self.picture.edges)
+        room = max(starts) + self.aside + 10.0 if starts else 0.0
         width = max((template.block.width for template in self.templates if template.block), default=0.0)
         for template in self.templates:
             if template.block:
@@ -145,7 +153,7 @@ class _Builder:
                     lines[signal] = Line(source.id if source.id in here else None, "below", targets, onward, x=x)
         if not inside and not lines:
             return
-        block = Block({box.id: self.sizes[box.id] for box in inside}, lines)
+        block = Block({box.id: self.sizes[box.id] for box in inside}, lines, port_steps=self.port_steps)
         fixed = any(line.x is not None for line in lines.values())
         dx = 0.0 if fixed else -min((block.x[i] - self.sizes[i][0] / 2 for i in here), default=0.0)
         for i in here:
@@ -249,6 +257,7 @@ class _Builder:
                     self._put(box.id, x + block.x[box.slot], self.y + block.y[box.slot])
         self._place_starts(stage)
         skips = self._skip_lanes(stage, top)
+        self.layout.bands[stage] = [self.y + y for y in block.band_tops]
         for edge in self.picture.edges:
             if self._by_rail(edge) and self.box[edge.target].stage == stage:
                 self.layout.routes[edge] = self._inside(edge, stage, skips)
@@ -287,7 +296,7 @@ class _Builder:
             heights = spread([found[name][0] for name in names], [1.0] * len(names), offsets)
             for name, y in zip(names, heights):
                 column = found[name][1]
-                half = self.sizes[name][0] / 2 + 34.0
+                half = self.sizes[name][0] / 2 + self.aside
                 right = self.left[column] + self.wide[column]
                 self._put(name, self.left[column] - half if side == "left" else right + half, y)
 
@@ -295,7 +304,8 @@ class _Builder:
         """A lane above the panels for each value that skips steps."""
         found: dict[Signal, float] = {}
         for edge in self.picture.edges:
-            if self._by_rail(edge) and self.box[edge.target].stage == stage and not self._side(edge):
+            over = edge.kind == "loop" or not self._side(edge)
+            if self._by_rail(edge) and self.box[edge.target].stage == stage and over:
                 found.setdefault(signal_of(edge, self.box), top - TRACK * (len(found) + 1))
         return found
 
@@ -310,6 +320,8 @@ class _Builder:
         source, target = self.box[edge.source], self.box[edge.target]
         hop = self._hop(edge)
         side = "right" if hop > 0 else "left"
+        if edge.kind == "loop":
+            return "right"
         if hop == 0:
             return "in"
         if abs(hop) > 1:
@@ -340,8 +352,11 @@ class _Builder:
             height = block.track_in[block.lines[key].out[side]] if side else -block.height / 2
             rest = Path((left if hop > 0 else left + FOLD, self.y + height))
         else:
+            hop = hop or 1  # of a loop
             rest = block.to_target(template.rail_to(goal, hop, (source.slot, signal[1])), goal).moved(left, self.y)
         x, y = rest.start
+        if edge.kind == "loop":
+            return self._around(block.to_side(key, side).moved(left, self.y), rest, skips, edge)
         begin = self.left[self.column[source.step]]  # type: ignore[index]
         if source.kind == "fold":
             rect = self.layout.boxes[source.id]
@@ -354,6 +369,15 @@ class _Builder:
             between = x - away if hop > 0 else x + away
             path.line(path.end[0], lane).line(between, lane).line(between, y)
         return path.then(rest)
+
+    def _around(self, path: Path, rest: Path, lanes: dict[Signal, float], edge: Edge) -> Path:
+        """Out of a step at its right, over the top, and in again at its left."""
+        signal = signal_of(edge, self.box)
+        away = 10.0 + LOOP * list(lanes).index(signal)
+        (right, _), (left, y) = path.end, rest.start
+        path.line(right + away, path.end[1]).line(right + away, lanes[signal])
+        self.layout.loops.append(((left + right) / 2, lanes[signal], edge))
+        return path.line(left - away, lanes[signal]).line(left - away, y).then(rest)
 
     def _start_side(self, target: Box) -> int:
         """Which way a recurrence runs that starts at a box: 1 for left to right."""
@@ -380,5 +404,7 @@ class _Builder:
         layout.panels = {key: r.moved(-left, -top) for key, r in layout.panels.items()}
         layout.routes = {edge: path.moved(-left, -top).rounded() for edge, path in layout.routes.items()}
         layout.lane_tops = {stage: y - top for stage, y in layout.lane_tops.items()}
+        layout.loops = [(x - left, y - top, edge) for x, y, edge in layout.loops]
+        layout.bands = {stage: [y - top for y in tops] for stage, tops in layout.bands.items()}
         layout.taps = [(x - left, y - top, edge) for x, y, edge in layout.taps]
         return layout

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from difflib import SequenceMatcher
 from typing import Any
 
-from .collect import STEP, Vertex
+from .collect import STEP, Vertex, step_tag
 
 TOWER = 8  # a running sum over more steps than this is drawn inside the steps, not as a tower above them
 STAGES = 6  # a graph that leaves the time steps and comes back more often than this is drawn without them
 
 
-def place(vertices: list[Vertex]) -> list[int]:
-    """Set `step`, `stage`, `slot` and `start` of all vertices; return the steps in order, [] for a graph without."""
+def place(vertices: list[Vertex], detail: Callable[[list[Vertex]], list[Vertex]]) -> tuple[list[Vertex], list[int]]:
+    """The vertices at a level of detail with their `step`, `stage`, `slot`, `band` and `start`, and the steps in order.
+
+    `detail` joins vertices once their slots are known. There are no steps ([]) in a graph without tags, or in one that
+    goes in and out of them too often.
+    """
     if not any(vertex.step is not None for vertex in vertices):
-        return []
+        return detail(vertices), []
     rank = {step: i for i, step in enumerate(sorted({v.step for v in vertices if v.step is not None}))}
     _adopt_running(vertices, rank)
     _set_slots(vertices)
+    vertices = detail(vertices)
     if _set_stages(vertices) > STAGES:
         for vertex in vertices:
             vertex.step, vertex.slot, vertex.stage = None, None, 0
-        return []
+        return vertices, []
     _find_starts(vertices)
     _adopt_inputs(vertices)
-    return sorted({v.step for v in vertices if v.step is not None})
+    _set_bands(vertices)
+    return vertices, sorted({v.step for v in vertices if v.step is not None})
 
 
 def _after_steps(vertices: list[Vertex]) -> set[Vertex]:
@@ -95,7 +102,7 @@ def _set_stages(vertices: list[Vertex]) -> int:
     for vertex in reversed(vertices):  # what depends on no step stands where it is first used
         if vertex.step is None and vertex not in after and vertex.outputs:
             vertex.stage = min(user.stage for user, _ in vertex.outputs)
-    return max(vertex.stage for vertex in vertices)
+    return max((vertex.stage for vertex in vertices), default=0)
 
 
 def _set_slots(vertices: list[Vertex]) -> None:
@@ -162,3 +169,19 @@ def _adopt_inputs(vertices: list[Vertex]) -> None:
             user, argument = vertex.outputs[0]
             vertex.step, vertex.stage = user.step, user.stage
             vertex.slot = slots.setdefault((user.slot, argument, vertex.is_leaf), count + len(slots))
+
+
+def band_of(scope: tuple[str, ...]) -> tuple[str, ...]:
+    """The tags outside of the time step's: the layer and the direction."""
+    step = step_tag(scope)
+    return () if step is None else scope[: scope.index(step.string)]
+
+
+def _set_bands(vertices: list[Vertex]) -> None:
+    """Number the layers and directions of a step from 0 up; what belongs to none stands above them all."""
+    paths = dict.fromkeys(band_of(vertex.scope) for vertex in vertices if vertex.step is not None)
+    numbers = {path: n for n, path in enumerate(path for path in paths if path)}
+    if len(numbers) > 1:
+        for vertex in vertices:
+            if vertex.step is not None:
+                vertex.band = numbers.get(band_of(vertex.scope), len(numbers))

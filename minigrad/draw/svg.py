@@ -1,206 +1,263 @@
-"""A picture as SVG."""
+"""A picture as SVG: one file, no scripts, no links, no fonts of its own."""
 
 from __future__ import annotations
 
-import re
-from html import escape
-
-from .face import LABEL, Text, face
+from .face import LABEL, Text, face, local_lines
 from .layout import Layout, Rect, lay_out
+from .legend import legend
+from .marks import course, formula, glyphs, head, n, rectangle, safe, way_back
 from .path import Path, Point
 from .picture import Box, Edge, Picture
+from .themes import THEMES, Theme, style_of
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
-INK, QUIET, GRADIENT = "#1e293b", "#64748b", "#b91c1c"
-STATE = "#0f766e"
-SHARED = ("#b45309", "#7c3aed", "#2563eb", "#be185d", "#4d7c0f", "#0e7490", "#9f1239", "#57534e")
-# kind -> fill, border, border width
-LOOKS = {
-    "op": ("#ffffff", "#475569", 1.3),
-    "function": ("#fff4cc", "#475569", 1.3),
-    "parameter": ("#f1f5f9", INK, 2.4),
-    "input": ("#e0f2fe", "#0369a1", 1.3),
-    "state": ("#ccfbf1", STATE, 1.6),
-    "output": ("#fee2e2", GRADIENT, 2.6),
-}
-FUNCTIONS = {"tanh", "sigmoid", "relu", "softmax", "log_softmax", "exp", "log", "softplus", "sqrt", "abs", "logsumexp"}
-NAMES = {
-    "parameter": "parameter",
-    "input": "input",
-    "state": "initial state",
-    "op": "operation",
-    "function": "nonlinearity",
-    "output": "result",
-}
-UNFIT = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
-HALO = 'stroke="#ffffff" stroke-width="3" paint-order="stroke"'
 EDGE = 24.0  # around everything
+ASIDE = 4.5  # of a gradient's way back from the way there
+KINDS = ("shared", "input", "data", "cut", "loop", "state")  # from the lowest to the uppermost
 
 
 def svg(picture: Picture) -> str:
-    """The SVG text of `picture`: one file, no scripts, no links."""
-    layout = lay_out(picture)
-    colours = _colours(picture)
-    legend, legend_width = _legend(picture)
-    width = max(layout.width, legend_width, 0.62 * 20 * len(picture.title)) + 2 * EDGE
-    height = layout.height + 118.0
-    left = (width - layout.width) / 2
-    out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
-        f'height="{_n(height)}" role="img" aria-labelledby="minigrad-title minigrad-desc" font-family="{SANS}" '
-        'style="max-width:100%;height:auto">',
-        f'<title id="minigrad-title">{_safe(picture.title)}</title>',
-        f'<desc id="minigrad-desc">{_safe(picture.description)}</desc>',
-        f'<rect width="{_n(width)}" height="{_n(height)}" fill="#ffffff"/>',
-        f'<text x="{_n(EDGE)}" y="38" font-size="20" font-weight="600" fill="{INK}">{_safe(picture.title)}</text>',
-        f'<g transform="translate({_n(left)} 60)">',
-        *_panels(picture, layout),
-        *_edges(picture, layout, colours),
-        *_boxes(picture, layout, colours),
-        "</g>",
-        f'<g transform="translate({_n(EDGE)} {_n(height - 28)})" font-size="12.5" fill="{INK}">{legend}</g>',
-        "</svg>",
-    ]
-    return "\n".join(out) + "\n"
+    """The SVG text of `picture`."""
+    return Printer(picture).text()
 
 
-def _n(value: float) -> str:
-    text = f"{value:.1f}".removesuffix(".0")
-    return "0" if text == "-0" else text
+class Printer:
+    """Writes one picture."""
 
+    def __init__(self, picture: Picture):
+        self.picture = picture
+        self.theme: Theme = THEMES[picture.style.theme]
+        self.layout: Layout = lay_out(picture)
+        self.halo = f'stroke="{self.theme.paper}" stroke-width="3" paint-order="stroke"'
+        shared = dict.fromkeys(edge.source for edge in picture.edges if edge.kind == "shared")
+        self.colours = {name: self.theme.shared[i % len(self.theme.shared)] for i, name in enumerate(shared)}
+        self.numbers = {edge: i for i, edge in enumerate(picture.edges)}
 
-def _safe(text: str) -> str:
-    """`text` as the content of an element; what XML cannot hold at all becomes a replacement character."""
-    return escape(UNFIT.sub("�", text))
+    def text(self) -> str:
+        picture, layout, theme = self.picture, self.layout, self.theme
+        key, key_width = legend(picture, theme)
+        width = max(layout.width, key_width, 0.62 * 20 * len(picture.title)) + 2 * EDGE
+        height = layout.height + 118.0
+        left = (width - layout.width) / 2
+        lines = [line for box in picture.nodes for line in face(box)]
+        lines += [line for box in picture.nodes for _, line in local_lines(picture, box.id)]
+        words = [line.formula for line in lines if line.formula]
+        out = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {n(width)} {n(height)}" width="{n(width)}" '
+            f'height="{n(height)}" role="img" aria-labelledby="minigrad-title minigrad-desc" font-family="{SANS}" '
+            'style="max-width:100%;height:auto">',
+            f'<title id="minigrad-title">{safe(picture.title)}</title>',
+            f'<desc id="minigrad-desc">{safe(picture.description)}</desc>',
+            glyphs(words),
+            f'<rect width="{n(width)}" height="{n(height)}" fill="{theme.paper}"/>',
+            f'<text x="{n(EDGE)}" y="38" font-size="20" font-weight="600" fill="{theme.ink}">'
+            f"{safe(picture.title)}</text>",
+            f'<g transform="translate({n(left)} 60)">',
+            *self._panels(),
+            *self._edges(),
+            *self._boxes(),
+            *self._notes(),
+            "</g>",
+            f'<g transform="translate({n(EDGE)} {n(height - 28)})" font-size="12.5" fill="{theme.ink}">{key}</g>',
+            "</svg>",
+        ]
+        return "\n".join(line for line in out if line) + "\n"
 
+    # Panels
 
-def _colours(picture: Picture) -> dict[str, str]:
-    """A colour for each box that several steps share."""
-    shared = dict.fromkeys(edge.source for edge in picture.edges if edge.kind == "shared")
-    return {name: SHARED[i % len(SHARED)] for i, name in enumerate(shared)}
+    def _panels(self) -> list[str]:
+        labels = {group.id: group.label for group in self.picture.groups}
+        out = []
+        for key, rect in self.layout.panels.items():
+            out.append(rectangle(rect, 14.0, self.theme.panel, self.theme.border, 1.2))
+            for top in self.layout.bands.get(key[1], ()):
+                line = f'x1="{n(rect.x)}" x2="{n(rect.right)}" y1="{n(top - 2)}" y2="{n(top - 2)}"'
+                out.append(f'<line {line} stroke="{self.theme.border}" stroke-dasharray="2 4"/>')
+            x, y = rect.x + self.layout.titles[key], rect.y + 22.0
+            at = f'x="{n(x)}" y="{n(y)}" font-size="16" font-weight="600" fill="{self.theme.line}"'
+            out.append(f"<text {at}>{safe(labels[key[0]])}</text>")
+        return out + self._band_names()
 
+    def _band_names(self) -> list[str]:
+        """The names of layers and directions, at the left of each row of panels."""
+        out = []
+        bands = self.picture.bands
+        for stage, tops in self.layout.bands.items():
+            panel = min((rect for (_, s), rect in self.layout.panels.items() if s == stage), key=lambda rect: rect.x)
+            inside = sorted({box.band for box in self.picture.nodes if box.stage == stage and box.step is not None})
+            for band, bottom in zip(inside, [panel.bottom, *tops], strict=False):
+                if len(inside) > 1 and band < len(bands) and bands[band]:
+                    at = f'x="{n(panel.x + 10)}" y="{n(bottom - 8)}" font-size="12" fill="{self.theme.quiet}"'
+                    out.append(f"<text {at}>{safe(bands[band])}</text>")
+        return out
 
-def _panels(picture: Picture, layout: Layout) -> list[str]:
-    labels = {group.id: group.label for group in picture.groups}
-    out = []
-    for key, rect in layout.panels.items():
-        out.append(_rectangle(rect, 14.0, "#f8fafc", "#94a3b8", 1.2))
-        x, y = rect.x + layout.titles[key], rect.y + 22.0
-        text = _safe(labels[key[0]])
-        out.append(f'<text x="{_n(x)}" y="{_n(y)}" font-size="16" font-weight="600" fill="#475569">{text}</text>')
-    return out
+    # Edges
 
+    def _edges(self) -> list[str]:
+        """The edges; those that carry one value to several places are one element, so that where they run together
+        they look like one line."""
+        graph = self.picture.style.graph
+        bundles: dict[tuple[int, str, str], list[Edge]] = {}
+        for edge in self.layout.routes:
+            bundles.setdefault((KINDS.index(edge.kind), edge.source, edge.label), []).append(edge)
+        out = []
+        for (_, source, _), edges in sorted(bundles.items(), key=lambda item: item[0][0]):
+            if graph != "backward":
+                out += self._forward(source, edges)
+            else:
+                out += [self._faint(edges)]
+        for x, y, edge in self.layout.taps:
+            colour = self.colours.get(edge.source, self.theme.ink)
+            if graph != "backward":
+                out.append(f'<circle cx="{n(x)}" cy="{n(y)}" r="2.6" fill="{colour}"/>')
+        if graph != "forward":
+            out += self._backward(0.0 if graph == "backward" else ASIDE)
+        return out
 
-def _rectangle(rect: Rect, radius: float, fill: str, stroke: str, width: float, extra: str = "") -> str:
-    return (
-        f'<rect x="{_n(rect.x)}" y="{_n(rect.y)}" width="{_n(rect.width)}" height="{_n(rect.height)}" '
-        f'rx="{_n(radius)}" fill="{fill}" stroke="{stroke}" stroke-width="{width}"{extra}/>'
-    )
-
-
-def _look(edge: Edge, colours: dict[str, str]) -> tuple[str, float]:
-    if edge.kind == "state":
-        return STATE, 2.6
-    if edge.kind == "shared":
-        return colours[edge.source], 1.5
-    return "#475569", 1.4
-
-
-def _edges(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[str]:
-    """The edges; those that carry one value to several places are one element, so that where they run together they
-    look like one line."""
-    bundles: dict[tuple[int, str, str], list[Edge]] = {}
-    for edge in layout.routes:
-        order = ("shared", "input", "data", "state").index(edge.kind)
-        bundles.setdefault((order, edge.source, edge.label), []).append(edge)
-    out = []
-    for (_, source, label), edges in sorted(bundles.items(), key=lambda item: item[0][0]):
-        colour, width = _look(edges[0], colours)
+    def _forward(self, source: str, edges: list[Edge]) -> list[str]:
+        colour, width, dash = self._stroke(edges[0])
         drawn: set[tuple[Point, tuple[Point, ...]]] = set()
-        course = "".join(_course(layout.routes[edge], drawn) for edge in edges)
-        heads = "".join(_head(layout.routes[edge]) for edge in edges)
-        out.append(f'<g data-from="{source}"><path d="{course}" fill="none" stroke="{colour}" stroke-width="{width}"/>')
-        out.append(f'<path d="{heads}" fill="{colour}"/></g>')
-        if label:
-            folds = picture.by_id[edges[0].target].kind == "fold"
-            x, y = layout.routes[edges[0]].end if folds else layout.routes[edges[0]].start
-            at = f'x="{_n(x + 3)}" y="{_n(y + 18 if folds else y - 5)}"'
-            out.append(f'<text {at} font-size="11" fill="{QUIET}" {HALO}>{_safe(label)}</text>')
-    for x, y, edge in layout.taps:
-        colour = colours.get(edge.source, INK)
-        out.append(f'<circle cx="{_n(x)}" cy="{_n(y)}" r="2.6" fill="{colour}"/>')
-        out += _tap_name(picture, layout, edge, x, colour)
-    return out
+        way = "".join(course(self.layout.routes[edge], drawn) for edge in edges)
+        heads = "".join(head(self.layout.routes[edge]) for edge in edges)
+        numbers = " ".join(str(self.numbers[edge]) for edge in edges)
+        return [
+            f'<g data-from="{source}" data-edges="{numbers}"><path d="{way}" fill="none" stroke="{colour}" '
+            f'stroke-width="{width}"{dash}/><path d="{heads}" fill="{colour}"/></g>'
+        ]
+
+    def _faint(self, edges: list[Edge]) -> str:
+        drawn: set[tuple[Point, tuple[Point, ...]]] = set()
+        way = "".join(course(self.layout.routes[edge], drawn) for edge in edges if not edge.backward)
+        return f'<path d="{way}" fill="none" stroke="{self.theme.border}" stroke-dasharray="1 4"/>' if way else ""
+
+    def _stroke(self, edge: Edge) -> tuple[str, float, str]:
+        if edge.kind == "cut":
+            return self.theme.quiet, 1.6, ' stroke-dasharray="7 5"'
+        if edge.kind in ("state", "loop"):
+            return self.theme.state, 2.6, ""
+        if edge.kind == "shared":
+            return self.colours[edge.source], 1.5, ""
+        return self.theme.line, 1.4, ""
+
+    def _backward(self, aside: float) -> list[str]:
+        """The way of each gradient back along its edge; with `flow` wider and darker the larger it is."""
+        back = [edge for edge in self.layout.routes if edge.backward]
+        drawn: set[tuple[Point, tuple[Point, ...]]] = set()
+        out = []
+        for edge in sorted(back, key=lambda edge: edge.norm or 0.0) if self.picture.style.flow else back:
+            path = way_back(self.layout.routes[edge], aside)
+            colour, width = self.theme.gradient, 1.3
+            share = self.picture.flow(edge)
+            if share is not None:
+                colour = self.theme.flow[min(int(share * len(self.theme.flow)), len(self.theme.flow) - 1)]
+                width = round(0.8 + 5.2 * share, 2)
+            way = course(path, drawn if share is None else set())
+            told = "" if edge.norm is None else f"<title>‖gradient‖ = {edge.norm:.3g}</title>"
+            out.append(
+                f'<g data-back="{self.numbers[edge]}">{told}<path d="{way}" fill="none" stroke="{colour}" '
+                f'stroke-width="{width}" stroke-dasharray="{n(5 + 2 * width)} {n(2.5 + width)}"/>'
+                f'<path d="{head(path, 6.0 + 0.8 * width)}" fill="{colour}"/></g>'
+            )
+        return out
+
+    def _tap_name(self, edge: Edge, x: float) -> list[str]:
+        """What comes up here, written along the line: its colour alone would not tell."""
+        colour = self.colours.get(edge.source, self.theme.ink)
+        name, target = self.picture.by_id[edge.source].name, self.picture.by_id[edge.target]
+        name = (name or "").replace("weight", "W").replace("bias", "b").replace("reverse", "r")
+        if not name or len(name) > 10 or target.kind == "fold":
+            return []
+        y = self.layout.lane_tops[target.stage] - 3.0
+        turn = f'transform="translate({n(x - 3.5)} {n(y)}) rotate(-90)"'
+        return [f'<text {turn} font-size="10" fill="{colour}" {self.halo}>{_label(name, 10.0)}</text>']
+
+    # Boxes
+
+    def _boxes(self) -> list[str]:
+        out = []
+        alone = self.picture.style.graph == "backward"
+        for box in self.picture.nodes:
+            rect = self.layout.boxes[box.id]
+            if box.kind == "fold":
+                x, y = rect.x + rect.width / 2, rect.y + rect.height / 2
+                at = f'x="{n(x)}" y="{n(y)}" text-anchor="middle"'
+                out.append(f'<text {at} font-size="18" fill="{self.theme.ink}">{safe(box.symbol)}</text>')
+                continue
+            fill, stroke, width = self.theme.looks[style_of(box)]
+            radius = rect.height / 2 if box.kind in ("input", "state") else 3.0 if box.kind == "parameter" else 8.0
+            faint = ' opacity="0.4"' if alone and not box.needs_gradient else ""
+            out.append(f'<g data-node="{box.id}"{faint}>')
+            out.append(rectangle(rect, min(radius, 18.0), fill, self.colours.get(box.id, stroke), width))
+            if box.kind == "cell":  # a second border: there is more inside
+                inner = Rect(rect.x + 3, rect.y + 3, rect.width - 6, rect.height - 6)
+                out.append(rectangle(inner, 6.0, "none", stroke, 0.8))
+            y = rect.y + 4.0
+            for line in face(box):
+                out.append(self._line(line, rect.x + rect.width / 2, y))
+                y += line.height
+            out += self._locals(box, rect)
+            out.append("</g>")
+        return out
+
+    def _line(self, line: Text, x: float, y: float) -> str:
+        if line.formula:
+            base = y + line.height / 2 + (line.formula.height - line.formula.depth) / 2 * line.size
+            told = f"<title>{safe(line.text)}</title>"
+            drawn = formula(line.formula, x - line.width / 2, base, line.size, self.theme.ink)
+            return f"<g>{told}{drawn}</g>"
+        at = f'<text x="{n(x)}" y="{n(y + line.height * 0.76)}" text-anchor="middle" font-size="{n(line.size)}"'
+        if line.style == "label":
+            return f'{at} font-weight="600" fill="{self.theme.ink}">{_label(line.text)}</text>'
+        colour = {"value": self.theme.ink, "gradient": self.theme.gradient, "note": self.theme.quiet}[line.style]
+        return f'{at} font-family="{MONO}" fill="{colour}" xml:space="preserve">{safe(line.text)}</text>'
+
+    def _locals(self, box: Box, rect: Rect) -> list[str]:
+        """The local derivatives, each above the end of its edge: by it a gradient is multiplied on its way back."""
+        out = []
+        for edge, line in local_lines(self.picture, box.id):
+            assert line.formula is not None
+            y = rect.bottom - 4.0 - line.formula.depth * line.size
+            x = self.layout.routes[edge].end[0] - line.width / 2
+            drawn = formula(line.formula, x, y, line.size, self.theme.gradient)
+            out.append(f"<g><title>{safe(line.text)}</title>{drawn}</g>")
+        return out
+
+    # What is written beside lines
+
+    def _notes(self) -> list[str]:
+        out = [note for x, _, edge in self.layout.taps for note in self._tap_name(edge, x)]
+        done: set[tuple[str, str]] = set()
+        for edge, path in self.layout.routes.items():
+            if edge.label and (edge.source, edge.label) not in done:
+                done.add((edge.source, edge.label))
+                folds = self.picture.by_id[edge.target].kind == "fold"
+                x, y = path.end if folds else path.start
+                out.append(self._note(x + 3, y + 18 if folds else y - 5, edge.label, self.theme.quiet))
+            if edge.kind == "cut":
+                x, y = _middle(path)
+                told = f'stroke="{self.theme.ink}" stroke-width="1.8"'
+                out.append(f'<path d="M{n(x - 5)} {n(y + 6)}l4 -12m2 12l4 -12" {told}/>')
+                out.append(self._note(x - 10, y - 10, "cut", self.theme.ink))
+        for x, y, edge in self.layout.loops:
+            out.append(self._note(x - 12, y - 5, f"{edge.label} ×{self.picture.rolled}".strip(), self.theme.state, 13))
+        return out
+
+    def _note(self, x: float, y: float, text: str, colour: str, size: float = 11) -> str:
+        return f'<text x="{n(x)}" y="{n(y)}" font-size="{n(size)}" fill="{colour}" {self.halo}>{safe(text)}</text>'
 
 
-def _tap_name(picture: Picture, layout: Layout, edge: Edge, x: float, colour: str) -> list[str]:
-    """What comes up here, written along the line: its colour alone would not tell."""
-    name, target = picture.by_id[edge.source].name, picture.by_id[edge.target]
-    if not name or len(name) > 10 or target.kind == "fold":
-        return []
-    y = layout.lane_tops[target.stage] - 3.0
-    turn = f'transform="translate({_n(x - 3.5)} {_n(y)}) rotate(-90)"'
-    return [f'<text {turn} font-size="10" fill="{colour}">{_label(name, 10.0)}</text>']
-
-
-def _course(path: Path, drawn: set[tuple[Point, tuple[Point, ...]]]) -> str:
-    """The course of a path as path data, without the beginning that it has in common with those in `drawn`."""
+def _middle(path: Path) -> Point:
+    """The middle of the longest straight piece of a path."""
+    longest, best = path.start, -1.0
     begin = path.start
-    out: list[str] = []
     for piece in path.pieces:
-        if not out and (begin, piece) not in drawn:
-            out.append(f"M{_n(begin[0])} {_n(begin[1])}")
-        drawn.add((begin, piece))
-        if out:
-            out.append(("L" if len(piece) == 1 else "C") + " ".join(f"{_n(x)} {_n(y)}" for x, y in piece))
+        x, y = piece[-1]
+        length = abs(x - begin[0]) + abs(y - begin[1])
+        if len(piece) == 1 and length > best:
+            longest, best = ((x + begin[0]) / 2, (y + begin[1]) / 2), length
         begin = piece[-1]
-    return "".join(out)
-
-
-def _head(path: Path) -> str:
-    """The arrow head at its end; drawn out, as markers are lost in some viewers."""
-    *_, before, (x, y) = path.sample(2)
-    if abs(x - before[0]) > abs(y - before[1]):
-        side = -1 if x > before[0] else 1
-        points = [(x, y), (x + 7 * side, y - 3.6), (x + 7 * side, y + 3.6)]
-    else:
-        side = 1 if y < before[1] else -1
-        points = [(x, y), (x - 3.6, y + 7 * side), (x + 3.6, y + 7 * side)]
-    return f"M{' '.join(f'{_n(a)} {_n(b)}' for a, b in points)}Z"
-
-
-def _boxes(picture: Picture, layout: Layout, colours: dict[str, str]) -> list[str]:
-    out = []
-    for box in picture.nodes:
-        rect = layout.boxes[box.id]
-        if box.kind == "fold":
-            x, y = rect.x + rect.width / 2, rect.y + rect.height / 2
-            at = f'x="{_n(x)}" y="{_n(y)}" text-anchor="middle"'
-            out.append(f'<text {at} font-size="18" fill="{INK}">{_safe(box.symbol)}</text>')
-            continue
-        fill, stroke, width = LOOKS[_style(box)]
-        radius = rect.height / 2 if box.kind in ("input", "state") else 3.0 if box.kind == "parameter" else 8.0
-        out.append(f'<g data-node="{box.id}">')
-        out.append(_rectangle(rect, min(radius, 18.0), fill, colours.get(box.id, stroke), width))
-        y = rect.y + 4.0
-        for line in face(box):
-            out.append(_text(line, rect.x + rect.width / 2, y + line.height * 0.76))
-            y += line.height
-        out.append("</g>")
-    return out
-
-
-def _style(box: Box) -> str:
-    return "function" if box.kind == "op" and box.op in FUNCTIONS else box.kind
-
-
-def _text(line: Text, x: float, y: float) -> str:
-    at = f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="middle" font-size="{_n(line.size)}"'
-    if line.style == "label":
-        return f'{at} font-weight="600" fill="{INK}">{_label(line.text)}</text>'
-    colour = {"value": INK, "gradient": GRADIENT, "note": QUIET}[line.style]
-    return f'{at} font-family="{MONO}" fill="{colour}" xml:space="preserve">{_safe(line.text)}</text>'
+    return longest
 
 
 def _label(text: str, size: float = LABEL) -> str:
@@ -208,31 +265,6 @@ def _label(text: str, size: float = LABEL) -> str:
     name, equals, rest = text.partition(" = ")
     stem, _, index = name.partition("_")
     if not (0 < len(stem) <= 2 and index and len(index) <= 6):
-        return _safe(text)
-    tail = f'<tspan dy="-{_n(size * 0.25)}">{_safe(equals + rest)}</tspan>' if equals else ""
-    return f'{_safe(stem)}<tspan dy="{_n(size * 0.25)}" font-size="{_n(size * 0.75)}">{_safe(index)}</tspan>{tail}'
-
-
-def _legend(picture: Picture) -> tuple[str, float]:
-    """What the looks mean, for those that occur, and how wide that is."""
-    out: list[str] = []
-    x = 0.0
-    styles = {_style(box) for box in picture.nodes}
-    for style, name in NAMES.items():
-        if style in styles:
-            fill, stroke, width = LOOKS[style]
-            radius = 7.0 if style in ("input", "state") else 1.5 if style == "parameter" else 4.0
-            out.append(_rectangle(Rect(x, -11.0, 22.0, 14.0), radius, fill, stroke, width))
-            out.append(f'<text x="{_n(x + 28)}" y="0">{name}</text>')
-            x += 28 + 0.54 * 12.5 * len(name) + 18
-    for kind, name in [("state", "from step to step"), ("shared", "shared by the steps")]:
-        if any(edge.kind == kind for edge in picture.edges):
-            colour, width = (STATE, 2.6) if kind == "state" else (SHARED[0], 1.5)
-            out.append(f'<path d="M{_n(x)} -4h22" stroke="{colour}" stroke-width="{width}"/>')
-            out.append(f'<text x="{_n(x + 28)}" y="0">{name}</text>')
-            x += 28 + 0.54 * 12.5 * len(name) + 18
-    if any(box.gradient for box in picture.nodes):
-        name = "∇ gradient of the result"
-        out.append(f'<text x="{_n(x)}" y="0" fill="{GRADIENT}">{name}</text>')
-        x += 0.54 * 12.5 * len(name)
-    return "".join(out), x
+        return safe(text)
+    tail = f'<tspan dy="-{n(size * 0.25)}">{safe(equals + rest)}</tspan>' if equals else ""
+    return f'{safe(stem)}<tspan dy="{n(size * 0.25)}" font-size="{n(size * 0.75)}">{safe(index)}</tspan>{tail}'

@@ -29,6 +29,7 @@ class Template:
         stage: int,
         column: Mapping[int, int],
         sizes: Mapping[str, tuple[float, float]],
+        port_steps: Mapping[str, float],
         by_rail: Callable[[Edge], bool],
     ):
         boxes = picture.by_id
@@ -41,11 +42,16 @@ class Template:
         if not members:
             return
         rooms: dict[Hashable, tuple[float, float]] = {}
+        bands: dict[Hashable, int] = {}
+        apart: dict[Hashable, float] = {}
         for box in members:
             if box.kind != "fold":
                 width, height = sizes[box.id]
                 known = rooms.get(box.slot, (0.0, 0.0))
                 rooms[box.slot] = max(known[0], width), max(known[1], height)
+                bands[box.slot] = box.band
+                if box.id in port_steps:
+                    apart[box.slot] = max(apart.get(box.slot, 0.0), port_steps[box.id])
         through_fold = []
         for edge in picture.edges:
             source, target = boxes[edge.source], boxes[edge.target]
@@ -60,6 +66,8 @@ class Template:
                     self._aim(("tap", signal), Line(), goal)
             elif source.kind in ("state", "fold") or target.kind == "fold":
                 through_fold.append((edge, goal))
+            elif edge.kind == "loop":
+                self._carry(source.slot, signal[1], 1, goal)
             elif source.step == target.step:
                 self._aim(("slot", source.slot, signal[1]), Line(source.slot), goal)
             else:
@@ -74,7 +82,7 @@ class Template:
                 line = self._line(source.slot, signal_of(edge, boxes)[1])
                 line.to_top = line.to_top or side not in line.out
         inputs = {box.slot for box in members if box.kind != "fold" and self._is_input(box)}
-        self.block = Block(rooms, self.lines, frozenset(inputs), panel=True)
+        self.block = Block(rooms, self.lines, frozenset(inputs), panel=True, band=bands, port_steps=apart)
         exits = [self.block.to_top(key).end[0] for key, line in self.lines.items() if line.to_top]
         self.title_x = next((x for x in (14.0, self.block.width - 70.0) if not _near(x, exits)), 14.0)
         self.skips = len({key for keys in self.rails.values() for key in keys if abs(key[3]) > 1})
