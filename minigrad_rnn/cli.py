@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import webbrowser
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 import minigrad as mg
+from minigrad.draw import LEVELS, THEMES
 from minigrad.errors import MinigradError
 
 from . import cells
@@ -52,7 +54,7 @@ def demo(args: argparse.Namespace) -> int:
     result = _train(args)
     picture = result.folder / "unrolled.svg"
     mg.seed(args.seed)
-    unrolled(args.cell, steps=4).save(picture)
+    unrolled(args.cell, steps=4, level="gate", values=True).save(picture)
     model = _shown(result.folder / "model.safetensors")
     _report(result, {"unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients"})
     console.print("\nTry next:", style="bold")
@@ -112,9 +114,15 @@ def sample(args: argparse.Namespace) -> int:
 
 
 def draw(args: argparse.Namespace) -> int:
-    picture = unrolled(args.cell, args.steps, args.hidden, values=args.values, backward=args.backward)
+    names = ("level", "backward", "values", "shapes", "locals", "flow", "theme")
+    options = {name: getattr(args, name) for name in names}
+    picture = unrolled(
+        args.cell, args.steps, args.hidden, num_layers=args.layers, bidirectional=args.bidirectional, **options
+    )
     picture.save(args.output)
     console.print(f"{_shown(Path(args.output))}: {picture.picture.title}", soft_wrap=True)
+    if args.open:
+        webbrowser.open(Path(args.output).absolute().as_uri())
     return 0
 
 
@@ -191,9 +199,27 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--cell", default="lstm", help="rnn, lstm, gru, or module:Class (default: lstm)")
     added.add_argument("--steps", type=_whole, default=4, help="time steps (default: 4)")
     added.add_argument("--hidden", type=_whole, default=2, help="hidden units (default: 2)")
-    added.add_argument("--values", action=argparse.BooleanOptionalAction, default=True, help="write the values")
-    added.add_argument("--backward", action=argparse.BooleanOptionalAction, default=True, help="write the gradients")
-    added.add_argument("-o", "--output", default="unrolled.svg", metavar="FILE", help=".svg or .dot")
+    added.add_argument("--layers", type=_whole, default=1, help="layers (default: 1)")
+    added.add_argument("--bidirectional", action="store_true", help="in both directions")
+    levels = ", ".join(LEVELS)
+    added.add_argument("--level", choices=LEVELS, default="gate", metavar="LEVEL", help=f"{levels} (default: gate)")
+    for name, default, text in (
+        ("values", True, "write the values"),
+        ("backward", True, "draw the backward graph, with the gradients"),
+        ("shapes", False, "write the shapes"),
+        ("locals", False, "write the local derivatives on the edges"),
+        ("flow", False, "show by width how large gradients are"),
+    ):
+        added.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, default=default, help=text)
+    added.add_argument("--theme", choices=THEMES, default="light", help=", ".join(THEMES) + " (default: light)")
+    added.add_argument(
+        "-o",
+        "--output",
+        default="unrolled.svg",
+        metavar="FILE",
+        help=".svg, .png, .pdf; .html plays it step by step; .dot, .mmd; .tex and .txt hold the equations",
+    )
+    added.add_argument("--open", action="store_true", help="show it in the browser")
 
     command("list", list_systems, "List the cells and systems that there are.")
     return parser

@@ -9,6 +9,7 @@ import numpy as np
 import minigrad as mg
 
 from . import cells
+from .layers import Recurrent
 from .unroll import unroll
 
 
@@ -17,20 +18,29 @@ def unrolled(
     steps: int = 4,
     hidden: int = 2,
     inputs: int = 2,
-    values: bool = True,
-    backward: bool = True,
+    num_layers: int = 1,
+    bidirectional: bool = False,
+    backward: bool | str = True,
+    **options: Any,
 ) -> Any:
     """The unrolled graph of one sequence through `cell`, with a squared-error loss on all of its outputs, as a drawing.
 
     The weights come from the generator that `mg.seed` restarts. With `backward` the gradients of the loss are there.
+    Other options are those of `mg.draw`.
     """
     cell_class = cells.get(cell) if isinstance(cell, str) else cell
     numbers = np.random.default_rng(0)
     xs = numbers.uniform(-1, 1, (steps, 1, inputs)).round(1).astype("float32")
-    network = cell_class(inputs, hidden)
-    outputs, _ = unroll(network, xs)
+    what = cell_class.__name__
+    if num_layers > 1 or bidirectional:
+        layer = Recurrent(cell_class, inputs, hidden, num_layers, bidirectional)
+        outputs, _ = layer(mg.tensor(xs))
+        what += f", {num_layers} layer{'s' if num_layers > 1 else ''}{', both directions' if bidirectional else ''}"
+    else:
+        outputs, _ = unroll(cell_class(inputs, hidden), mg.tensor(xs))
     targets = mg.tensor(numbers.uniform(-1, 1, outputs.shape).round(1), dtype=outputs.dtype, name="targets")
     loss = mg.square(outputs - targets).mean().named("loss")
     if backward:
         loss.backward()
-    return mg.draw(loss, values=values, backward=backward, title=f"{cell_class.__name__}, unrolled over {steps} steps")
+    options.setdefault("title", f"{what}, unrolled over {steps} steps")
+    return mg.draw(loss, backward=backward, **options)

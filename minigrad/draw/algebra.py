@@ -311,8 +311,3 @@ def _gathered(terms: Iterable[Expression]) -> Expression:
 def _in_front(local: Expression, rest: Expression) -> Expression:
     scalars, arrays = _front([local])
     return matmul(*scalars, diag(arrays[0]), rest)
-
-
-def is_constant(e: Expression) -> bool:
-    """Whether it is a number, or an array of one number."""
-    return e.kind in ("number", "ones") or (e.kind == "times" and all(is_constant(part) for part in e.parts))

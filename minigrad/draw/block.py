@@ -67,7 +67,8 @@ class Block:
     ):
         self.sizes, self.lines, self.bottom, self.panel = sizes, lines, bottom, panel
         self.port_steps = port_steps or {}  # how far the ends of lines at a box must be apart
-        self.band = {box: 0 if box in bottom else (band or {}).get(box, 0) for box in sizes}
+        lowest = min((band or {}).values(), default=0)
+        self.band = {box: lowest if box in bottom else (band or {}).get(box, lowest) for box in sizes}
         if any(
             self.band[line.source] > self.band[target]
             for line in lines.values()

@@ -23,6 +23,7 @@ from .rolled import layers, roll
 from .steps import band_of, place
 
 LIMIT = 5000  # boxes
+FORMULAS = 300  # boxes: nobody reads the formulas of a larger picture, and setting them takes seconds
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Scene:
                 'Tensor, or tag repeated steps with mg.scope("t=0"), mg.scope("t=1") …, whose middle is then folded'
             )
         self._ends = {vertex.source for vertex in self.vertices}
+        self._formulas = options.formulas and shown <= FORMULAS
         self.ids: dict[Vertex, str] = {}
         boxes = self._boxes()
         self.edges = Edges(self.vertices, self.ids, self.folded, options.locals)
@@ -207,7 +209,7 @@ class Scene:
         return " ".join(parts)
 
     def _formula(self, vertex: Vertex, kind: str) -> Any:
-        if not self.options.formulas or kind == "cell" or isinstance(vertex.source, Tensor):
+        if not self._formulas or kind == "cell" or isinstance(vertex.source, Tensor):
             return None
         from . import formulas
 
@@ -306,7 +308,10 @@ def _name(vertex: Vertex, only_input: bool) -> str | None:
 
 
 def _bands(vertices: list[Vertex]) -> tuple[str, ...]:
-    names = {v.band: " · ".join(band_of(v.scope)) for v in vertices if v.step is not None and band_of(v.scope)}
+    paths = {v.band: band_of(v.scope) for v in vertices if v.step is not None and band_of(v.scope)}
+    both = any("backward" in path for path in paths.values())
+    signs = {"forward": "→" if both else "", "backward": "←"}
+    names = {n: " ".join(signs.get(tag, tag) for tag in path).strip() for n, path in paths.items()}
     return tuple(names.get(n, "") for n in range(max(names) + 1)) if len(names) > 1 else ()
 
 

@@ -77,7 +77,7 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
     first: dict[Any, Any] = {}  # of several looks at the same part of a sequence
 
     def vertex(source: Any) -> Vertex:
-        source = first.setdefault(_place_in_memory(source) or source, source)
+        source = first.setdefault(_same_part(source) or source, source)
         if source not in vertices:
             vertices[source] = Vertex(source, len(vertices))
         return vertices[source]
@@ -95,13 +95,17 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
                 inputs.append((vertex(source), i, label))
         made = vertex(node)
         made.inputs, made.cuts = inputs, cuts
-        made.ports = {(node, i): i for _, i, _ in inputs}
+        made.ports |= {(node, i): i for _, i, _ in inputs}
     return linked([vertex(root) for root in roots])
 
 
-def _place_in_memory(source: Any) -> Any:
-    """Which part of which leaf an unnamed leaf shows, as both directions of a network do of their input."""
-    whole = source.view_of if isinstance(source, Tensor) and source.node is None and not source.requires_grad else None
+def _same_part(source: Any) -> Any:
+    """Which part of which sequence this is, so that two looks at it, of both directions of a network say, are one."""
+    if isinstance(source, Node):
+        if source.op.name == "item" and (whole := _same_part(source.parents[0])):
+            return (*whole, source.options["index"])
+        return (id(source.parents[0]), source.options.get("axis")) if source.op.name == "unstack" else None
+    whole = source.view_of if source.node is None and not source.requires_grad else None
     if whole is None or source.name:
         return None
     place = getattr(source.data, "__array_interface__", None) or getattr(source.data, "__cuda_array_interface__", {})

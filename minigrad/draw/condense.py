@@ -73,7 +73,10 @@ def _roots(vertices: list[Vertex]) -> dict[Vertex, Vertex]:
             roots[vertex] = vertex
         elif held:
             holds.add(vertex)
+    slots = {vertex.slot for vertex in roots if vertex.slot is not None}  # the same quantities in all steps
     for vertex in reversed(vertices):
+        if not vertex.is_leaf and (vertex not in roots and vertex.slot in slots):
+            roots[vertex] = vertex
         if not vertex.is_leaf and vertex not in roots:
             roots[vertex] = roots[vertex.outputs[0][0]]
     return roots
@@ -178,5 +181,5 @@ def _results(vertices: list[Vertex], into: dict[Vertex, Vertex]) -> dict[Vertex,
         if len(parts) > 1:
             for n, members in enumerate(parts.values()):
                 for vertex in members:
-                    found[vertex] = re.sub(r"_-?\d+$", "", vertex.source.name or "") or f"{vertex.op} {n}"
+                    found[vertex] = re.sub(r"_-?\d+$", "", vertex.source.name or "") or str(n)
     return found

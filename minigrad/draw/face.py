@@ -60,6 +60,9 @@ def _label(box: Box) -> Text:
         formula = typeset(f"{latex(named(box.name))} = {written}" if box.name else written)
         if formula is not None and formula.width * LABEL <= WIDE:
             return Text(box.label, "label", formula)
+        words = text(box.formula)
+        if formula is None and len(words) <= 36:  # mathtext has no matrices
+            return Text(f"{box.name} = {words}" if box.name else words, "label")
     return Text(_short(box.label), "label")
 
 

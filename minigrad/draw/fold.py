@@ -58,10 +58,10 @@ class Folded:
 
     def __init__(self, outputs: Sequence[Tensor]):
         vertices = collect(outputs)
-        sums = _running_sums(vertices)
-        vertices = [vertex for vertex in vertices if vertex not in sums.absorbed]
         if len(vertices) > LIMIT and all(vertex.step is None for vertex in vertices):
             raise _too_many(len(vertices))
+        sums = _running_sums(vertices)
+        vertices = [vertex for vertex in vertices if vertex not in sums.absorbed]
         vertices, steps = place(vertices, lambda found: found)
         for vertex in vertices:
             if len(steps) < 2:
@@ -183,8 +183,9 @@ class _Sums:
 
 def _running_sums(vertices: Sequence[Vertex]) -> _Sums:
     sums = _Sums()
+    seen: set[Vertex] = set()
     for root in reversed(vertices):
-        if root.op != "add" or root in sums.absorbed:
+        if root.op != "add" or root in seen:
             continue
         terms: list[tuple[Vertex, int, str, Any]] = []
         absorbed: list[Vertex] = []
@@ -199,6 +200,7 @@ def _running_sums(vertices: Sequence[Vertex]) -> _Sums:
                 link = parent.op == "add" and not parent.source.name and len(parent.outputs) == 1
                 if link and parent.source.shape == root.source.shape:
                     absorbed.append(parent)
+                    seen.add(parent)
                     stack.append(parent)
                 else:
                     terms.append((parent, i, label, parents[i]))

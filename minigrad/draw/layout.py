@@ -376,7 +376,7 @@ class _Builder:
         away = 10.0 + LOOP * list(lanes).index(signal)
         (right, _), (left, y) = path.end, rest.start
         path.line(right + away, path.end[1]).line(right + away, lanes[signal])
-        self.layout.loops.append(((left + right) / 2, lanes[signal], edge))
+        self.layout.loops.append((left, lanes[signal], edge))
         return path.line(left - away, lanes[signal]).line(left - away, y).then(rest)
 
     def _start_side(self, target: Box) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -139,18 +140,22 @@ class Picture:
         for edge in self.edges:
             self.into.setdefault(edge.target, []).append(edge)
 
+    @cached_property
+    def _range(self) -> tuple[float, float] | None:
+        norms = [edge.norm for edge in self.edges if edge.norm]
+        top = math.log10(max(norms)) if norms else 0.0
+        return (max(math.log10(min(norms)), top - 6.0), top) if norms else None
+
     def flow(self, edge: Edge) -> float | None:
         """How large what came back along an edge is: from 0 to 1, on a logarithmic scale of at most six decades.
 
         None where that is not to be shown, or not known.
         """
-        norms = [other.norm for other in self.edges if other.norm]
-        if not self.style.flow or not norms:
+        if not self.style.flow or self._range is None:
             return None
         if not edge.norm:
             return 0.0
-        top = math.log10(max(norms))
-        low = max(math.log10(min(norms)), top - 6.0)
+        low, top = self._range
         return min(1.0, max(0.0, (math.log10(edge.norm) - low) / (top - low))) if top > low else 1.0
 
     @property

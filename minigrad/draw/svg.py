@@ -13,6 +13,7 @@ from .themes import THEMES, Theme, style_of
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 EDGE = 24.0  # around everything
+BANDS = 24.0  # for the names of bands, at either side
 ASIDE = 4.5  # of a gradient's way back from the way there
 KINDS = ("shared", "input", "data", "cut", "loop", "state")  # from the lowest to the uppermost
 
@@ -37,7 +38,10 @@ class Printer:
     def text(self) -> str:
         picture, layout, theme = self.picture, self.layout, self.theme
         key, key_width = legend(picture, theme)
-        width = max(layout.width, key_width, 0.62 * 20 * len(picture.title)) + 2 * EDGE
+        width = (
+            max(layout.width + (2 * BANDS if picture.bands else 0.0), key_width, 0.62 * 20 * len(picture.title))
+            + 2 * EDGE
+        )
         height = layout.height + 118.0
         left = (width - layout.width) / 2
         lines = [line for box in picture.nodes for line in face(box)]
@@ -80,15 +84,19 @@ class Printer:
         return out + self._band_names()
 
     def _band_names(self) -> list[str]:
-        """The names of layers and directions, at the left of each row of panels."""
+        """The names of layers and directions, at the right of each row of panels."""
         out = []
         bands = self.picture.bands
         for stage, tops in self.layout.bands.items():
-            panel = min((rect for (_, s), rect in self.layout.panels.items() if s == stage), key=lambda rect: rect.x)
+            panel = max((rect for (_, s), rect in self.layout.panels.items() if s == stage), key=lambda rect: rect.x)
+            beside = [rect.right for name, rect in self.layout.boxes.items() if self.picture.by_id[name].kind == "state"]
+            x = max([panel.right, *beside]) + 30.0 + 9.0 * len(self.layout.loops)
             inside = sorted({box.band for box in self.picture.nodes if box.stage == stage and box.step is not None})
-            for band, bottom in zip(inside, [panel.bottom, *tops], strict=False):
+            edges = [panel.bottom, *tops, panel.y]
+            for band, low, high in zip(inside, edges, edges[1:], strict=False):
                 if len(inside) > 1 and band < len(bands) and bands[band]:
-                    at = f'x="{n(panel.x + 10)}" y="{n(bottom - 8)}" font-size="12" fill="{self.theme.quiet}"'
+                    turn = f'transform="translate({n(x)} {n((low + high) / 2)}) rotate(-90)"'
+                    at = f'{turn} text-anchor="middle" font-size="14" font-weight="600" fill="{self.theme.line}"'
                     out.append(f"<text {at}>{safe(bands[band])}</text>")
         return out
 
@@ -210,7 +218,8 @@ class Printer:
         if line.style == "label":
             return f'{at} font-weight="600" fill="{self.theme.ink}">{_label(line.text)}</text>'
         colour = {"value": self.theme.ink, "gradient": self.theme.gradient, "note": self.theme.quiet}[line.style]
-        return f'{at} font-family="{MONO}" fill="{colour}" xml:space="preserve">{safe(line.text)}</text>'
+        at = f'{at} data-line="{line.style}" font-family="{MONO}" fill="{colour}"'
+        return f'{at} xml:space="preserve">{safe(line.text)}</text>'
 
     def _locals(self, box: Box, rect: Rect) -> list[str]:
         """The local derivatives, each above the end of its edge: by it a gradient is multiplied on its way back."""
@@ -239,8 +248,9 @@ class Printer:
                 told = f'stroke="{self.theme.ink}" stroke-width="1.8"'
                 out.append(f'<path d="M{n(x - 5)} {n(y + 6)}l4 -12m2 12l4 -12" {told}/>')
                 out.append(self._note(x - 10, y - 10, "cut", self.theme.ink))
-        for x, y, edge in self.layout.loops:
-            out.append(self._note(x - 12, y - 5, f"{edge.label} ×{self.picture.rolled}".strip(), self.theme.state, 13))
+        for i, (x, y, edge) in enumerate(self.layout.loops):
+            told = f"{edge.label} ×{self.picture.rolled}".strip()
+            out.append(self._note(x + 16 + 40 * (i % 4), y + 4, told, self.theme.state, 12))
         return out
 
     def _note(self, x: float, y: float, text: str, colour: str, size: float = 11) -> str:

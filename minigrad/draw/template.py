@@ -49,7 +49,8 @@ class Template:
                 width, height = sizes[box.id]
                 known = rooms.get(box.slot, (0.0, 0.0))
                 rooms[box.slot] = max(known[0], width), max(known[1], height)
-                bands[box.slot] = box.band
+                if not self._is_input(box):
+                    bands[box.slot] = box.band
                 if box.id in port_steps:
                     apart[box.slot] = max(apart.get(box.slot, 0.0), port_steps[box.id])
         through_fold = []
@@ -84,7 +85,8 @@ class Template:
         inputs = {box.slot for box in members if box.kind != "fold" and self._is_input(box)}
         self.block = Block(rooms, self.lines, frozenset(inputs), panel=True, band=bands, port_steps=apart)
         exits = [self.block.to_top(key).end[0] for key, line in self.lines.items() if line.to_top]
-        self.title_x = next((x for x in (14.0, self.block.width - 70.0) if not _near(x, exits)), 14.0)
+        wide = 9.5 * max((len(group.label) for group in picture.groups), default=0)
+        self.title_x = next((x for x in (14.0, self.block.width - wide - 8.0) if not _near(x, wide, exits)), 14.0)
         self.skips = len({key for keys in self.rails.values() for key in keys if abs(key[3]) > 1})
 
     @staticmethod
@@ -121,5 +123,5 @@ class Template:
         return next((key for key in rails if key[3] * hop > 0), rails[0])
 
 
-def _near(x: float, exits: list[float]) -> bool:
-    return any(x - 10.0 < other < x + 62.0 for other in exits)
+def _near(x: float, wide: float, exits: list[float]) -> bool:
+    return any(x - 10.0 < other < x + wide for other in exits)

@@ -54,8 +54,8 @@ def typeset(latex: str) -> Formula | None:
             high = max(high, (y + points[:, 1].max() * scale) / UNIT)
             right = max(right, (x + points[:, 0].max() * scale) / UNIT)
     boxes = []
-    for vertices, _ in bars:
-        corners = np.asarray(vertices)[:4]  # the fifth closes the path
+    for bar, _ in bars:
+        corners = np.asarray(bar)[:4]  # the fifth closes the path
         (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
         boxes.append((float(x0) / UNIT, float(y0) / UNIT, float(x1 - x0) / UNIT, float(y1 - y0) / UNIT))
         right, high = max(right, float(x1) / UNIT), max(high, float(y1) / UNIT)
