@@ -439,7 +439,7 @@ def test_save(tmp_path, monkeypatch):
 
 
 def test_what_cannot_be_drawn():
-    with pytest.raises(DrawingError, match="no level 'neuron'.* 'gate'"):
+    with pytest.raises(DrawingError, match=r"no level 'neuron'.* 'gate'"):
         draw(expression(), level="neuron")
     with pytest.raises(DrawingError, match="no theme"):
         draw(expression(), theme="pink")

@@ -101,7 +101,10 @@ def test_a_loop_runs_around_its_step():
 def test_a_box_a_layer():
     picture = draw(network(T=3, num_layers=2, bidirectional=True)[1], level="layer").picture
     cells = [box for box in picture.nodes if box.kind == "cell"]
-    assert [box.note for box in cells] == ["28 operations ×3"] * 2
+    assert [box.symbol for box in cells] == ["layer 0 · LSTM", "layer 1 · LSTM"]
+    weights = [2 * (2 + 2 + 1) * 8, 2 * (4 + 2 + 1) * 8]  # both directions
+    assert [box.note.rpartition(", ")[2] for box in cells] == [f"{n} weights" for n in weights]
+    assert "28 operations ×3" in cells[0].note
     assert picture.groups == ()
     assert not any(edge.kind == "loop" for edge in picture.edges)
 
@@ -329,9 +332,9 @@ def test_themes(theme):
 def test_names_shapes_and_dtypes():
     picture = draw(parameter(2, 3, name="a") @ parameter(3, 4, name="b"), shapes=True, dtypes=True, names=False).picture
     assert [(box.name, box.note) for box in picture.nodes] == [
-        (None, "2×3 float64"),
-        (None, "3×4 float64"),
-        (None, "2×4 float64"),
+        (None, "2×3, float64"),
+        (None, "3×4, float64"),
+        (None, "2×4, float64"),
     ]
 
 

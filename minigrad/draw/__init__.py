@@ -117,9 +117,10 @@ def draw(
 
     `backward` lays the backward graph over the forward one, with the gradients that the last walk brought ("not
     computed" before one); "only" draws it alone. `values` writes the numbers of small arrays, `shapes` and `dtypes`
-    those; `names=False` leaves names out. `formulas` writes what a box computes (at the level "gate" unless False; not in pictures of more than 300 boxes),
-    `locals` the local derivative on each edge that a gradient comes back along. `flow` shows by width and colour how
-    large that gradient is. `grads` gives gradients to be shown for Tensors in place of their own. `theme` is "light",
+    those; `names=False` leaves names out. `formulas` writes what a box computes (at the level "gate" unless False; not
+    in pictures of more than 300 boxes), `locals` the local derivative on each edge that a gradient comes back along.
+    `flow` shows by width and colour how large that gradient is. `grads` gives gradients to be shown for Tensors in
+    place of their own. `theme` is "light",
     "dark" or "print" (for greyscale). Raises DrawingError for a choice that there is not, and for a graph too large.
     """
     for what, given, choices in (

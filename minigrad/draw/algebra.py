@@ -92,8 +92,8 @@ def times(*factors: Expression) -> Expression:
         return ZERO
     if others and others[-1].kind == "sum" and value == -1 and len(others) == 1:
         return total(*(times(MINUS, term) for term in others[0].parts))
-    scalars = _powers(others[:-1]) if ONES in others[-1:] else _powers(others)
-    rest = [*scalars, *([ONES] if ONES in others[-1:] else [])]
+    ends = others[-1:] == [ONES]  # ones before another array add nothing to it
+    rest = _powers(other for other in others if other != ONES) + ([ONES] if ends else [])
     if not rest:
         return number(value)
     if value == 1:

@@ -205,8 +205,12 @@ class Scene:
         if options.dtypes:
             parts.append(str(source.dtype))
         if vertex.title:
-            parts.append(f"{sum(1 for _ in _sources(vertex))} operations" + (f" ×{self.rolled}" if self.rolled else ""))
-        return " ".join(parts)
+            inside = list(_sources(vertex))
+            weights = sum(part.size for part in inside if isinstance(part, Tensor) and part.requires_grad)
+            count = sum(not isinstance(part, Tensor) for part in inside)
+            parts.append(f"{count} operations" + (f" ×{self.rolled}" if self.rolled else ""))
+            parts += [f"{weights} weights"] * bool(weights)
+        return ", ".join(parts)
 
     def _formula(self, vertex: Vertex, kind: str) -> Any:
         if not self._formulas or kind == "cell" or isinstance(vertex.source, Tensor):

@@ -8,7 +8,6 @@ from html import escape
 from typing import Any
 
 from ..errors import DrawingError
-from ..graph import SMALL
 from ..tensor import Tensor
 from . import algebra as al
 from .backward import Backward
@@ -180,25 +179,14 @@ class _Writer:
         return found + self.there.symbols.notes
 
     def _batch(self) -> bool:
-        """Whether an array has several vectors in it."""
+        """Whether an array holds several vectors."""
         for part in self.folded.parts:
             shape: Any = part.source.shape
-            if (
-                part not in self.there.matrices
-                and part.step is not None
-                and len(shape) == 2
-                and isinstance(shape[0], int)
-            ):
-                if (shape[1] if self.there.columns else shape[0]) > 1:
+            vectors = part.op == "matmul" or part.step is not None
+            if vectors and part not in self.there.matrices and len(shape) == 2 and isinstance(shape[0], int):
+                count = shape[1] if self.there.columns else shape[0]
+                if count > 1:
                     return True
-            if (
-                part.op == "matmul"
-                and part.step is None
-                and not self.there.columns
-                and len(shape) > 1
-                and shape[-2] > 1
-            ):
-                return True
         return False
 
 
@@ -211,6 +199,3 @@ def _ranges(steps: Sequence[int]) -> str:
         else:
             runs.append([step])
     return ", ".join(f"{run[0]} … {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
-
-
-__all__ = ["SMALL", "Equation", "Equations", "equations"]

@@ -71,6 +71,7 @@ class Folded:
         self.parts = _parts(vertices, sums)
         of_source = {part.source: part for part in self.parts}
         self.roots = [of_source[tensor.node or tensor] for tensor in outputs]
+        _match_by_inputs(self.parts)
         _adopt(self.parts)
         self.members: dict[Key, list[Part]] = {}
         for part in self.parts:
@@ -78,19 +79,14 @@ class Folded:
         self.keys = list(self.members)
         if len(self.keys) > LIMIT:
             raise _too_many(len(self.keys))
-        self.steps = sorted({part.step for part in self.parts if part.step is not None})
+        self.steps = sorted({part.step for part in self.parts if part.step is not None and not part.is_leaf})
         self.at = {(part.key, part.step): part for part in self.parts}
         self._differing = _differing(self.parts)
         self.carried = self._find_carried()
         self.like = self._find_alike()
 
-    def representatives(self) -> list[Part]:
-        """Each part outside the steps, and those of each step that stands for others, in the order of computation."""
-        chosen = set(self.like.values())
-        return [part for part in self.parts if part.step is None or part.step in chosen]
-
     def representative(self, part: Part) -> Part:
-        return part if part.step is None else self.at[part.key, self.like[part.step]]
+        return part if part.step is None or part.is_leaf else self.at[part.key, self.like[part.step]]
 
     def reference(self, part: Part, argument: int) -> tuple[Key, int] | None:
         """(key, steps later) if the argument is carried between steps."""
@@ -130,7 +126,7 @@ class Folded:
         """For each step one of the same structure, if it can be from the middle of the sequence."""
         inside: dict[int, list[Any]] = {step: [] for step in self.steps}
         for part in self.parts:
-            if part.step is not None:
+            if part.step is not None and not part.is_leaf:
                 inside[part.step].append(self._structure(part))
         groups: dict[Any, list[int]] = {}
         for step, structure in inside.items():
@@ -259,19 +255,41 @@ def _result(whole: Part, parent: Any, of: dict[Any, Part], parts: list[Part]) ->
     return of[parent]
 
 
+def _match_by_inputs(parts: Sequence[Part]) -> None:
+    """Where a step lacks a part, another of the same operation may have been taken for it: what it is given decides."""
+    usual: dict[Key, Counter[Any]] = {}
+    there: set[tuple[Key, int | None]] = set()
+
+    def given(part: Part) -> Any:
+        return part.op, tuple([(i, "" if source.is_leaf else source.key) for source, i in part.inputs])
+
+    inside = [part for part in parts if part.step is not None and not part.is_leaf]
+    for part in inside:
+        usual.setdefault(part.key, Counter())[given(part)] += 1
+        there.add((part.key, part.step))
+    of_inputs = {found.most_common(1)[0][0]: key for key, found in usual.items()}
+    for part in inside:
+        better = of_inputs.get(given(part), part.key)
+        if usual[part.key].most_common(1)[0][0] != given(part) and (better, part.step) not in there:
+            part.key = better
+            there.add((better, part.step))
+
+
 def _adopt(parts: Sequence[Part]) -> None:
     """Leaves and items that only steps use, another one in each step, become parts of the steps that use them first."""
-    users: dict[Any, list[Part]] = {}
+    users: dict[Any, list[tuple[Part, int]]] = {}
     for part in parts:
-        constant = part.is_leaf and not part.source.requires_grad
-        if part.step is not None or part.start or not (constant or part.op == "item") or not part.outputs:
+        if part.is_leaf and not part.start and part.step is not None:
+            part.step, part.key = None, (*part.key, "leaf")  # all of a kind are adopted together
+        elif part.step is not None or part.start or not (part.is_leaf or part.op == "item"):
             continue
-        if all(user.step is not None for user, _ in part.outputs):
+        if part.outputs and all(user.step is not None for user, _ in part.outputs):
             for user, i in part.outputs:
-                users.setdefault((user.key, i), []).append(part)
-    for (key, i), found in users.items():
-        if len(set(found)) == len(found) > 1:
-            for part in found:
+                users.setdefault((user.key, i), []).append((part, user.step))  # type: ignore[arg-type]
+    for place_, found in users.items():
+        if len({part for part, _ in found}) == len(found) > 1:
+            known = next(((part.key, part.step - step) for part, step in found if part.step is not None), None)
+            key, later = known or (("t", place_), 0)
+            for part, step in found:
                 if part.step is None:
-                    part.step = next(user.step for user, argument in part.outputs if (user.key, argument) == (key, i))
-                    part.key = ("t", key, i)
+                    part.key, part.step = key, step + later

@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from . import algebra as al
 from .algebra import ONE, ONES, ZERO
 from .expression import Expression
-from .text import NUMBERS
+from .text import NUMBERS, symbol
 
 Shape = tuple[Any, ...]
 
@@ -94,7 +94,8 @@ def _matmul(call: Call) -> Expression:
 
 def _divide(call: Call) -> Expression:
     (a, b), (sa, sb) = call.args, call.shapes
-    if math.prod(sb) == 1 and math.prod(sa) > 1 and b.kind != "number":
+    number_each = sb[-1:] == (1,) or math.prod(sb) == 1  # one for each row
+    if number_each and b.kind != "number" and (sa[-1:] == (1,) or sa != sb):
         return al.times(al.quotient(ONE, b), a)
     return al.quotient(a, b)
 
@@ -141,16 +142,11 @@ def _concatenate(call: Call) -> Expression:
 
 
 def _getitem(call: Call) -> Expression:
-    from .text import _index
-
-    index = call.options["index"]
-    parts = [i for i in (index if isinstance(index, tuple) else (index,)) if i != slice(None)] if _plain(index) else []
-    return al.item(call.args[0], _index(parts[0] if len(parts) == 1 else index))
-
-
-def _plain(index: Any) -> bool:
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(isinstance(i, (int, slice, np.integer, type(None), type(Ellipsis))) for i in parts)
+    parts = call.options["index"] if isinstance(call.options["index"], tuple) else (call.options["index"],)
+    if not all(isinstance(part, (int, slice, np.integer, type(None), type(Ellipsis))) for part in parts):
+        return al.apply("items", call.args[0])
+    kept = [part for part in parts if not (isinstance(part, slice) and part == slice(None))]
+    return al.item(call.args[0], symbol("getitem", {"index": kept[0] if len(kept) == 1 else parts})[1:-1])
 
 
 def _where(call: Call) -> Expression | None:
@@ -240,7 +236,6 @@ def formula(node: Node, stop: Collection[Any] | None = None, convention: str = "
     columns = native_columns([*near])
     for part in near:
         args = [_input(part, i, found, spare) for i in range(len(part.parents))]
-        found[part] = express(call_of(part, args, columns)) if part is node or part in found else ZERO
         found[part] = express(call_of(part, args, columns))
     return al.textbook(found[node], not columns) if convention == "columns" else found[node]
 

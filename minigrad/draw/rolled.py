@@ -42,14 +42,22 @@ def roll(vertices: list[Vertex], steps: list[int]) -> list[Vertex]:
 
 
 def layers(vertices: list[Vertex]) -> list[Vertex]:
-    """The rolled picture with a box for each layer, its directions joined, and no loops."""
-    keys = {}
+    """The rolled picture with a box for each layer: its directions, its weights and its initial states, and no loops."""
+    keys: dict[Vertex, tuple[str, tuple[str, ...]]] = {}
     for vertex in vertices:
-        path = band_of(vertex.scope)
         if vertex.title:
-            keys[vertex] = ("closed", (*path[:1], vertex.title))
+            keys[vertex] = ("closed", (*band_of(vertex.scope)[:1], vertex.title))
+    for vertex in reversed(vertices):
+        users = {keys.get(user) for user, _ in vertex.outputs}
+        key = users.pop() if len(users) == 1 else None
+        own = vertex.op in ("item", "unstack") or vertex.start or vertex.source.requires_grad
+        if vertex not in keys and key is not None and own:
+            keys[vertex] = key
     found = joined(vertices, keys)
     for vertex in found:
+        if vertex.title:
+            vertex.title = " · ".join((*band_of(vertex.scope)[:1], vertex.title.removesuffix("Cell")))
+        vertex.inputs = [(parent, argument, "") for parent, argument, _ in vertex.inputs]
         vertex.step = vertex.slot = None
         vertex.start, vertex.loops, vertex.stage, vertex.band = False, [], 0, 0
     return found

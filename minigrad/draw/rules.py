@@ -14,7 +14,7 @@ from ..mode import MODE, Mode
 from ..tensor import Tensor
 from . import algebra as al
 from .expression import Expression
-from .formulas import Call, call_of, constant, express, is_matrix
+from .formulas import call_of, constant, express
 
 LONGEST = 200  # operations of a rule; a longer one is not written out
 SIGNS = {"__lt__": ("<", "less"), "__le__": ("≤", "less_equal"), "__gt__": (">", "greater")}
@@ -103,17 +103,23 @@ def message(
         return al.apply(f"vjp {node.op.name}", *(g if isinstance(g, list) else [g]), *args)
     if not isinstance(result, Tensor):
         return al.ZERO if np.all(np.asarray(result) == 0) else al.symbol("κ")
-    made = _read(result, steps, known, node, columns, matrix)
+    made = _read(result, known, node, columns, matrix)
     if node.op.name == "concatenate" and isinstance(g, Expression):
         made = al.item(g, str(i))  # which block, rather than from where to where
     return _fitted(made, result.shape, parent.shape, columns)  # type: ignore[union-attr]
 
 
 def _read(
-    result: Tensor, steps: list[Node], known: dict[Any, Expression], node: Node, columns: bool, matrix: bool
+    result: Tensor, known: dict[Any, Expression], node: Node, columns: bool, matrix: bool
 ) -> Expression:
     def read(source: Any) -> Expression:
         if source in known:
+            return known[source]
+        if isinstance(source, Node):
+            for step in ancestors([source]):
+                if step not in known:
+                    arguments = [_argument(step, k, read) for k in range(len(step.parents))]
+                    known[step] = express(call_of(step, arguments, columns, matrix))
             return known[source]
         if isinstance(source, StandIn) and source.made is not None:
             sign, left, right = source.made
@@ -124,10 +130,6 @@ def _read(
             return constant(told) if told is not None and source.ndim == 0 else _unknown(node, known)
         return constant(source)
 
-    for step in steps:
-        arguments = [_argument(step, k, read) for k in range(len(step.parents))]
-        call: Call = call_of(step, arguments, columns, matrix)
-        known[step] = express(call)
     return read(result.node or result)
 
 
@@ -167,6 +169,3 @@ def _fitted(e: Expression, shape: tuple[int, ...], wanted: tuple[int, ...], colu
     if inner and inner[-1] == len(shape) - 1:
         return al.apply("sum", e)
     return e
-
-
-__all__ = ["StandIn", "is_matrix", "message", "stand_in"]

@@ -89,7 +89,8 @@ class Printer:
         bands = self.picture.bands
         for stage, tops in self.layout.bands.items():
             panel = max((rect for (_, s), rect in self.layout.panels.items() if s == stage), key=lambda rect: rect.x)
-            beside = [rect.right for name, rect in self.layout.boxes.items() if self.picture.by_id[name].kind == "state"]
+            starts = [box.id for box in self.picture.nodes if box.kind == "state"]
+            beside = [self.layout.boxes[name].right for name in starts]
             x = max([panel.right, *beside]) + 30.0 + 9.0 * len(self.layout.loops)
             inside = sorted({box.band for box in self.picture.nodes if box.stage == stage and box.step is not None})
             edges = [panel.bottom, *tops, panel.y]

@@ -10,8 +10,9 @@ from typing import Any
 from ..tensor import Tensor
 from . import algebra as al
 from .collect import STEP
-from .expression import Expression, Time, clean
+from .expression import Expression, Time
 from .fold import Folded, Key, Part
+from .styles import clean
 
 OF_LAYER = re.compile(r"(.+)_l(\d+)(_reverse)?")
 LETTERS = {"weight": "W", "bias": "b"}

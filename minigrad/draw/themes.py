@@ -1,4 +1,4 @@
-"""Colours and strokes of drawings. Kinds of boxes and lines differ in shape, width or dashes too, not by colour alone."""
+"""Colours and strokes of drawings. Kinds of boxes and lines differ in shape, width or dashes too, not only in colour."""
 
 from __future__ import annotations
 

@@ -34,6 +34,7 @@ def typeset(latex: str) -> Formula | None:
 
     if not re.search(r"\\(frac|sum)", latex):  # on one line brackets look best in the size of the letters
         latex = re.sub(r"\\(left|right)(?=[()\[\]])", "", latex)
+    latex = re.sub(r"\\begin\{[a-z]*matrix\}(.*?)\\end\{[a-z]*matrix\}", _in_line, latex)
     try:
         found, made, bars = text_to_path.get_glyphs_mathtext(
             FontProperties(math_fontfamily="cm", size=UNIT), f"${latex}$", return_new_glyphs_only=False
@@ -60,6 +61,11 @@ def typeset(latex: str) -> Formula | None:
         boxes.append((float(x0) / UNIT, float(y0) / UNIT, float(x1 - x0) / UNIT, float(y1 - y0) / UNIT))
         right, high = max(right, float(x1) / UNIT), max(high, float(y1) / UNIT)
     return Formula(tuple(glyphs), tuple(boxes), float(right), float(high), float(-low))
+
+
+def _in_line(matrix: re.Match[str]) -> str:
+    """A matrix on one line, as mathtext knows no other: [a; b] for a above b."""
+    return f"[{matrix[1].replace(chr(92) * 2, ';').replace('&', ',')}]"
 
 
 def outline(name: str) -> str:

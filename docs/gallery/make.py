@@ -1,0 +1,156 @@
+"""Make the gallery anew: `python docs/gallery/make.py`. A test holds the files against what this makes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import minigrad as mg
+import minigrad_rnn as mr
+
+HERE = Path(__file__).parent
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """The same numbers each time, with one digit after the point."""
+    return np.random.default_rng(sum(shape)).uniform(-1, 1, shape).round(1)
+
+
+def parameter(*shape: int, name: str) -> mg.Tensor:
+    return mg.tensor(np.random.default_rng(len(name) + sum(shape)).normal(0, 0.7, shape).round(2), requires_grad=True, name=name)
+
+
+def network(cell: str, T: int = 3, **options: Any) -> mg.Tensor:
+    mg.seed(1)
+    layer = mr.Recurrent(cell, 2, 2, dtype="float64", **options)
+    outputs, _ = layer(mg.tensor(numbers(T, 1, 2)))
+    return mg.square(outputs - mg.tensor(numbers(*outputs.shape), name="target")).mean().named("loss")
+
+
+def expression() -> mg.Tensor:
+    a, b = mg.tensor(-4.0, requires_grad=True, name="a"), mg.tensor(2.0, requires_grad=True, name="b")
+    c = (a + b).named("c")
+    d = (a * b + b**3).named("d")
+    return ((c - d) ** 2 / 2).named("L")
+
+
+def mlp() -> mg.Tensor:
+    h: Any = mg.tensor(numbers(1, 3), name="x")
+    for n, (rows, columns) in enumerate([(3, 3), (3, 3), (3, 1)], 1):
+        h = mg.tanh(h @ parameter(rows, columns, name=f"W_{n}") + parameter(columns, name=f"b_{n}")).named(f"h_{n}")
+    return mg.square(h - 1).sum().named("loss")
+
+
+def truncated(T: int = 5, k: int = 2) -> mg.Tensor:
+    U, W = parameter(2, 2, name="U"), parameter(2, 2, name="W")
+    h: Any = mg.tensor(np.zeros((1, 2)), name="h_-1")
+    loss: Any = 0
+    for t in range(T):
+        if t and t % k == 0:
+            h = h.detach()
+        x = mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}")
+        with mg.scope(f"t={t}", "RNN"):
+            h = mg.tanh(x @ U + h @ W).named(f"h_{t}")
+            loss = loss + mg.square(h).sum()
+    return loss.named("loss")
+
+
+def attention(T: int = 3) -> mg.Tensor:
+    mg.seed(1)
+    encoder, decoder = mr.RNNCell(2, 2, dtype="float64"), mr.RNNCell(2, 2, dtype="float64")
+    W_a, V = parameter(2, 2, name="W_a"), parameter(4, 2, name="V")
+    h: Any = mg.tensor(np.zeros((1, 2)), name="h_-1")
+    hs = []
+    for t in range(T):
+        x = mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}")
+        with mg.scope(f"t={t}", "encoder"):
+            h, _ = encoder.step(x, h)
+            hs.append(h.named(f"h_{t}"))
+    memory = mg.concatenate(hs, axis=0).named("H")
+    s, y, loss = h, mg.tensor(np.zeros((1, 2)), name="y_-1"), 0
+    for t in range(T):
+        with mg.scope(f"t={t}", "decoder"):
+            s, _ = decoder.step(y, s)
+            s.name = f"s_{t}"
+            alpha = mg.softmax(s @ W_a @ memory.T, axis=1).named(f"α_{t}")
+            context = (alpha @ memory).named(f"ctx_{t}")
+            y = (mg.concatenate([s, context], axis=1) @ V).named(f"y_{t}")
+            loss = loss + mg.square(y - mg.tensor(numbers(1, 2), name=f"d_{t}")).sum()
+    return loss.named("loss")
+
+
+def tdnn(T: int = 5, taps: int = 3) -> mg.Tensor:
+    W, loss = parameter(2 * taps, 2, name="W"), 0
+    xs = [mg.tensor(numbers(1, 2 + t)[:, :2], requires_grad=True, name=f"x_{t}") for t in range(T)]
+    for t in range(taps - 1, T):
+        with mg.scope(f"t={t}", "TDNN"):
+            y = mg.tanh(mg.concatenate(xs[t - taps + 1 : t + 1], axis=1) @ W).named(f"y_{t}")
+            loss = loss + mg.square(y).sum()
+    return loss.named("loss")
+
+
+def narx(T: int = 5) -> mg.Tensor:
+    U, A, B, loss = parameter(2, 2, name="U"), parameter(2, 2, name="A"), parameter(2, 2, name="B"), 0
+    ys: list[Any] = [mg.tensor(np.zeros((1, 2)), name="y_-2"), mg.tensor(np.zeros((1, 2)), name="y_-1")]
+    for t in range(T):
+        x = mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}")
+        with mg.scope(f"t={t}", "NARX"):
+            ys.append(mg.tanh(x @ U + ys[-1] @ A + ys[-2] @ B).named(f"y_{t}"))
+            loss = loss + mg.square(ys[-1]).sum()
+    return loss.named("loss")
+
+
+# file -> title, what is drawn, and how
+PICTURES: dict[str, tuple[str, Callable[[], mg.Tensor], dict[str, Any]]] = {
+    "rnn-rolled": ("The vanilla cell, rolled", lambda: network("rnn"), {"level": "rolled"}),
+    "rnn": ("The vanilla cell, unrolled: values, gradients, and where each gradient comes from", lambda: network("rnn"), {"level": "gate", "values": True, "backward": True}),
+    "rnn-operations": ("The same, operation by operation, with the local derivative on each edge", lambda: network("rnn"), {"values": True, "backward": True, "locals": True}),
+    "lstm": ("The LSTM: quantities and their formulas", lambda: network("lstm"), {"level": "gate", "values": True, "backward": True}),
+    "lstm-cells": ("The LSTM, a box a step", lambda: network("lstm", T=5), {"level": "cell"}),
+    "lstm-one-open": ("One step opened, the others closed", lambda: network("lstm"), {"level": "cell", "open": "t=1"}),
+    "gru": ("The GRU", lambda: network("gru"), {"level": "gate"}),
+    "stacked": ("Two layers", lambda: network("rnn", num_layers=2), {"level": "gate"}),
+    "bidirectional": ("Both directions", lambda: network("lstm", bidirectional=True), {"level": "cell"}),
+    "layers": ("Two layers in both directions, a box a layer", lambda: network("lstm", num_layers=2, bidirectional=True), {"level": "layer", "shapes": True}),
+    "attention": ("Sequence to sequence, with attention", attention, {"level": "gate"}),
+    "tdnn": ("A time-delay network: no recurrence", tdnn, {"level": "gate"}),
+    "narx": ("NARX: outputs fed back over two taps", narx, {"level": "gate"}),
+    "vanishing": ("The backward graph alone: width shows how large gradients are", lambda: network("rnn", T=8), {"level": "gate", "backward": "only", "flow": True, "formulas": False}),
+    "truncated": ("Truncated backpropagation through time: edges that detach() cut", truncated, {"level": "gate", "backward": True}),
+    "mlp": ("A network without time", mlp, {"level": "gate", "values": True, "backward": True}),
+    "expression": ("An expression, operation by operation", expression, {"values": True, "backward": True, "locals": True}),
+    "lstm-dark": ("The dark theme", lambda: network("lstm", T=2), {"level": "gate", "values": True, "backward": True, "theme": "dark"}),
+    "lstm-print": ("The theme for print, in greys", lambda: network("lstm", T=2), {"level": "gate", "values": True, "backward": True, "theme": "print"}),
+}  # fmt: skip
+
+
+def make(folder: Path) -> None:
+    """Write all files of the gallery into `folder`."""
+    lines = [
+        "# Gallery",
+        "",
+        "Made by `python docs/gallery/make.py`, whose source shows how. The page "
+        "[`lstm.html`](lstm.html) plays the forward pass and the backward walk of an LSTM, rule by rule: open it in a "
+        "browser.",
+        "",
+    ]
+    for name, (title, graph, options) in PICTURES.items():
+        output = graph()
+        output.backward()
+        mg.draw(output, title=title, **options).save(folder / f"{name}.svg")
+        lines += [f"## {title}", "", f"![{title}]({name}.svg)", ""]
+    output = network("lstm", T=4)
+    output.backward()
+    mg.draw(output, values=True, backward=True, title="An LSTM over four steps").save(folder / "lstm.html")
+    lines += ["## Equations, from the graph", ""]
+    for cell in ("rnn", "lstm", "gru"):
+        lines += [f"`{cell}`:", "", "```text", mg.draw(network(cell)).equations().text().strip(), "```", ""]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
