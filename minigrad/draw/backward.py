@@ -115,7 +115,7 @@ class Backward:
                 inside.setdefault(sent, []).append(user.step)
             else:
                 later = user.step - part.step
-                found.append((later, sent.with_times(lambda t, n=later: Time(t.relative, t.n + n * t.relative))))
+                found.append((later, _later(sent, later)))
         groups: dict[tuple[int, ...], list[Expression]] = {}
         for e, steps in inside.items():
             groups.setdefault(tuple(steps), []).append(e)
@@ -137,5 +137,11 @@ class Backward:
         return [(al.total(*(e for _, e in terms)), steps) for terms, steps in groups.items()]
 
 
+def _later(e: Expression, n: int) -> Expression:
+    """`e`, an expression in step t + n, as one in step t."""
+    return e.with_times(lambda own: Time(True, own.n + n) if own.relative else own)
+
+
 def _relative(e: Expression, step: int) -> Expression:
+    """`e`, which names steps by their numbers, as an expression in step t, which is `step`."""
     return e.with_times(lambda own: own if own.relative else Time(True, own.n - step))

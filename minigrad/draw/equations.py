@@ -173,7 +173,9 @@ class _Writer:
             told = f" ({', '.join(dict.fromkeys(names))})" if names else ""
             found.append(f"vectors are columns: a matrix{told} is the transpose of the array as stored")
         if self._batch():
-            found.append("written for one example: gradients of parameters are summed over the batch")
+            found.append(
+                "written for one example: what it adds to the gradient of a parameter is summed over the batch"
+            )
         hooked = [part for part in self.folded.parts if part.source.hooks]
         found += [f"a hook may change the gradient of {text(self.there.own(part))}" for part in hooked[:1]]
         return found + self.there.symbols.notes

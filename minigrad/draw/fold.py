@@ -189,9 +189,10 @@ def _running_sums(vertices: Sequence[Vertex]) -> _Sums:
         stack = [root]
         while stack:
             vertex = stack.pop()
-            parents = vertex.source.parents  # type: ignore[union-attr]
+            parents: Any = vertex.source.parents
             given = {i: (parent, label) for parent, i, label in vertex.inputs}
-            added += sum(parent for parent in parents if isinstance(parent, NUMBERS))
+            numbers: list[Any] = [parent for parent in parents if isinstance(parent, NUMBERS)]
+            added += sum(numbers)
             for i, (parent, label) in sorted(given.items(), reverse=True):
                 link = parent.op == "add" and not parent.source.name and len(parent.outputs) == 1
                 if link and parent.source.shape == root.source.shape:
@@ -227,13 +228,13 @@ def _parts(vertices: Sequence[Vertex], sums: _Sums) -> list[Part]:
     parts: list[Part] = []
     of: dict[Any, Part] = {}
     for vertex in vertices:
-        key = ("t", vertex.slot) if vertex.step is not None else ("out", vertex.number)
+        key: Key = ("t", vertex.slot) if vertex.step is not None else ("out", vertex.number)
         part = Part(vertex.source, key, vertex.step, vertex.start)
         part.terms = sums.numbers.get(vertex)
         for given, i, label in vertex.inputs:
             source = of[given]
             if label:
-                parent = sums.origins.get((vertex, i)) or vertex.source.parents[i]  # type: ignore[union-attr]
+                parent = sums.origins.get((vertex, i)) or part.source.parents[i]
                 source = _result(source, parent, of, parts)
             part.inputs.append((source, i))
             source.outputs.append((part, i))

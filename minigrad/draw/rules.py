@@ -109,9 +109,7 @@ def message(
     return _fitted(made, result.shape, parent.shape, columns)  # type: ignore[union-attr]
 
 
-def _read(
-    result: Tensor, known: dict[Any, Expression], node: Node, columns: bool, matrix: bool
-) -> Expression:
+def _read(result: Tensor, known: dict[Any, Expression], node: Node, columns: bool, matrix: bool) -> Expression:
     def read(source: Any) -> Expression:
         if source in known:
             return known[source]
