@@ -176,7 +176,11 @@ def test_formulas_are_outlines_of_glyphs():
     root = ET.fromstring(draw(rnn(T=2), level="gate").svg())
     boxes = [group for group in root.iter(f"{SVG}g") if group.get("data-node")]
     told = ["".join(title.itertext()) for box in boxes for title in box.iter(f"{SVG}title")]
-    assert len(told) == 3  # h_1, h_2 and the loss
+    assert [words for words in told if "=" in words] == [
+        "h_1 = tanh(U x_1 + W h_0 + b)",
+        "h_2 = tanh(U x_2 + W h_1 + b)",
+        "L = sum(h_2²)",
+    ]
     glyphs = {path.get("id") for path in root.find(f"{SVG}defs")}
     used = {use.get("href")[1:] for use in root.iter(f"{SVG}use")}
     assert used == glyphs
@@ -275,6 +279,8 @@ def test_local_derivatives_stand_at_the_edges():
     picture = draw(z, locals=True).picture
     assert [text(edge.local) for edge in picture.edges] == ["y", "x", "1 - z²"]
     assert all(edge.local is None for edge in draw(z).picture.edges)
+    g = mg.tanh(x).named("g")  # the name that upstream gradients have
+    assert [text(edge.local) for edge in draw(g * y, locals=True).picture.edges] == ["1 - g²", "y", "g"]
 
 
 # Cut edges

@@ -21,7 +21,9 @@ def numbers(*shape: int) -> np.ndarray:
 
 
 def parameter(*shape: int, name: str) -> mg.Tensor:
-    return mg.tensor(np.random.default_rng(len(name) + sum(shape)).normal(0, 0.7, shape).round(2), requires_grad=True, name=name)
+    return mg.tensor(
+        np.random.default_rng(len(name) + sum(shape)).normal(0, 0.7, shape).round(2), requires_grad=True, name=name
+    )
 
 
 def network(cell: str, T: int = 3, **options: Any) -> mg.Tensor:

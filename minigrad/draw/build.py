@@ -19,6 +19,7 @@ from .collect import Vertex, collect, step_tag
 from .condense import condense
 from .edges import Edges
 from .picture import Box, Group, Move, Picture, Style
+from .quantities import Quantities
 from .rolled import layers, roll
 from .steps import band_of, place
 
@@ -53,7 +54,9 @@ class Scene:
     def __init__(self, outputs: Sequence[Tensor], options: Options):
         self.outputs, self.options = outputs, options
         level = "cell" if options.level in ("rolled", "layer") else options.level
-        detail = lambda found: condense(found, level, options.open, options.close)
+        self.quantities = Quantities(outputs) if options.formulas else None
+        shown = self.quantities.shown if self.quantities and level == "gate" else ()
+        detail = lambda found: condense(found, level, options.open, options.close, shown)
         self.vertices, self.steps = place(collect(outputs), detail)
         inputs: Counter[Any] = Counter((v.step, v.stage) for v in self.vertices if v.step is not None and v.is_leaf)
         self.names = {v.source: _name(v, inputs[v.step, v.stage] == 1) for v in self.vertices}
@@ -63,14 +66,15 @@ class Scene:
             if options.level == "layer":
                 self.vertices = layers(self.vertices)
         self.folded = set() if self.rolled else _folded(self.steps, options.max_steps)
-        shown = sum(vertex.step not in self.folded for vertex in self.vertices)
-        if shown > LIMIT:
+        count = sum(vertex.step not in self.folded for vertex in self.vertices)
+        if count > LIMIT:
             raise DrawingError(
-                f"{shown} boxes are more than a drawing can show ({LIMIT}): draw a shorter sequence or an earlier "
+                f"{count} boxes are more than a drawing can show ({LIMIT}): draw a shorter sequence or an earlier "
                 'Tensor, or tag repeated steps with mg.scope("t=0"), mg.scope("t=1") …, whose middle is then folded'
             )
         self._ends = {vertex.source for vertex in self.vertices}
-        self._formulas = options.formulas and shown <= FORMULAS
+        if count > FORMULAS:
+            self.quantities = None
         self.ids: dict[Vertex, str] = {}
         boxes = self._boxes()
         self.edges = Edges(self.vertices, self.ids, self.folded, options.locals)
@@ -136,6 +140,7 @@ class Scene:
         name = self._name(vertex)
         kind = _kind(vertex, output is not None)
         data, grad = _data(source, output), self._gradient(source)
+        left, right = self._equation(vertex, kind)
         box = Box(
             id=self.ids[vertex],
             kind=kind,
@@ -150,7 +155,8 @@ class Scene:
             stage=vertex.stage,
             band=vertex.band,
             note=self._note(vertex, name),
-            formula=self._formula(vertex, kind),
+            left=left if options.names else None,
+            formula=right,
             needs_gradient=source.requires_grad,
             count=sum(1 for _ in _sources(vertex)),
         )
@@ -212,12 +218,10 @@ class Scene:
             parts += [f"{weights} weights"] * bool(weights)
         return ", ".join(parts)
 
-    def _formula(self, vertex: Vertex, kind: str) -> Any:
-        if not self._formulas or kind == "cell" or isinstance(vertex.source, Tensor):
-            return None
-        from . import formulas
-
-        return formulas.formula(vertex.source, self._ends)
+    def _equation(self, vertex: Vertex, kind: str) -> tuple[Any, Any]:
+        if self.quantities is None or kind == "cell":
+            return None, None
+        return self.quantities.equation(vertex.source, self._ends)
 
     # What came back
 
@@ -242,7 +246,7 @@ class Scene:
                 parts[label] = parts[label] + message
         return [
             replace(box, incoming=tuple((label, text.numbers(part)) for label, part in incoming[box.id].items()))
-            if len(incoming.get(box.id, ())) > 1 and box.kind not in ("fold", "cell")
+            if _is_sum(box, incoming.get(box.id, {}))
             else box
             for box in boxes
         ]
@@ -309,6 +313,13 @@ def _name(vertex: Vertex, only_input: bool) -> str | None:
     if whole is not None and whole.name:
         return f"{whole.name}_{vertex.step}"
     return f"x_{vertex.step}" if only_input else None
+
+
+def _is_sum(box: Box, parts: Mapping[str, np.ndarray]) -> bool:
+    """Is its gradient the sum of several parts, rather than of one, or of pieces?"""
+    return (
+        len(parts) > 1 and box.kind not in ("fold", "cell") and {part.shape for part in parts.values()} == {box.shape}
+    )
 
 
 def _bands(vertices: list[Vertex]) -> tuple[str, ...]:

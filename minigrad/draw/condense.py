@@ -8,22 +8,26 @@ step as one box, "rolled" one step for all of them, its state a loop, and "layer
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from .collect import Vertex, linked, step_tag
 
 ACTIVATIONS = {"tanh", "sigmoid", "relu", "softmax", "elu", "gelu", "softplus", "log_softmax"}
+SPLITS = {"split", "unstack"}
 Key = tuple[Hashable, ...]
 
 
-def condense(vertices: list[Vertex], level: str, opened: Iterable[str], closed: Iterable[str]) -> list[Vertex]:
+def condense(
+    vertices: list[Vertex], level: str, opened: Iterable[str], closed: Iterable[str], shown: Collection[Any] = ()
+) -> list[Vertex]:
     """The vertices of the picture at `level`, but for the groups that tags in `opened` and `closed` name.
 
-    A group is named by one of its tags, or several joined by "/": "t=2", "layer 1", "layer 0/t=2".
+    A group is named by one of its tags, or several joined by "/": "t=2", "layer 1", "layer 0/t=2". `shown` are nodes
+    that are quantities in any case.
     """
     to_open, to_close = [set(name.split("/")) for name in opened], [set(name.split("/")) for name in closed]
-    roots = _roots(vertices) if level != "op" else {}
+    roots = _roots(vertices, shown) if level != "op" else {}
     keys: dict[Vertex, Key] = {}
     for vertex in vertices:
         if vertex.is_leaf or vertex.op == "item":
@@ -55,7 +59,7 @@ def _until(scope: tuple[str, ...], names: set[str]) -> tuple[str, ...]:
     return scope[: 1 + max(i for i, tag in enumerate(scope) if tag in names)]
 
 
-def _roots(vertices: list[Vertex]) -> dict[Vertex, Vertex]:
+def _roots(vertices: list[Vertex], shown: Collection[Any]) -> dict[Vertex, Vertex]:
     """For each operation the quantity of whose formula it is part."""
     holds: set[Vertex] = set()  # what is computed of a parameter, since the last quantity
     roots: dict[Vertex, Vertex] = {}
@@ -67,13 +71,18 @@ def _roots(vertices: list[Vertex]) -> dict[Vertex, Vertex]:
         parents = [parent for parent, _, _ in vertex.inputs]
         held = any(parent in holds for parent in parents)
         users = {user for user, _ in vertex.outputs}
+        split = any(user.op in SPLITS for user in users)
         alone = len(users) == 1 and next(iter(users)).step == vertex.step and not next(iter(users)).cuts
-        gate = vertex.op in ACTIVATIONS and (held or any(parent.op == "split" for parent in parents))
-        if vertex.source.name or not alone or gate or vertex.op in ("item", "split"):
+        gate = vertex.op in ACTIVATIONS and (held or any(parent.op in SPLITS for parent in parents))
+        if vertex.op in SPLITS and not parents[0].is_leaf and parents[0].step == vertex.step:
+            roots[vertex] = parents[0]  # the pieces of a quantity
+        elif (
+            vertex.source.name or vertex.source in shown or not alone or gate or split or vertex.op in ("item", *SPLITS)
+        ):
             roots[vertex] = vertex
         elif held:
             holds.add(vertex)
-    slots = {vertex.slot for vertex in roots if vertex.slot is not None}  # the same quantities in all steps
+    slots = {v.slot for v, root in roots.items() if v is root and v.slot is not None}  # the same in all steps
     for vertex in reversed(vertices):
         if not vertex.is_leaf and (vertex not in roots and vertex.slot in slots):
             roots[vertex] = vertex
@@ -127,8 +136,8 @@ def _quotient(vertices: list[Vertex], groups: dict[Any, list[Vertex]], keys: Map
     slots: dict[Any, int] = {}
     free = 1 + max((vertex.slot for vertex in vertices if vertex.slot is not None), default=-1)
     for key, members in groups.items():
-        last = members[-1]
-        group = Vertex(last.source, last.number)
+        last = key[1] if isinstance(key, tuple) and key[0] == "tree" else members[-1]
+        group = Vertex(last.source, members[-1].number)
         group.members = members
         steps = {vertex.step for vertex in members}
         group.step = steps.pop() if len(steps) == 1 else None

@@ -45,6 +45,8 @@ class Text:
 def face(box: Box) -> list[Text]:
     """The lines on a box, top to bottom."""
     lines = [_label(box)]
+    if box.kind == "parameter" and lines[0].formula and box.name and lines[0].text != box.name:
+        lines.append(Text(box.name, "note"))
     if box.note:
         lines.append(Text(box.note, "note"))
     lines += [Text(line, "value") for line in box.value]
@@ -55,14 +57,13 @@ def face(box: Box) -> list[Text]:
 
 
 def _label(box: Box) -> Text:
-    if box.formula is not None:
-        written = latex(box.formula)
-        formula = typeset(f"{latex(named(box.name))} = {written}" if box.name else written)
+    sides = [
+        side for side in (box.left or (named(box.name) if box.formula and box.name else None), box.formula) if side
+    ]
+    if sides:
+        formula = typeset(" = ".join(map(latex, sides)))
         if formula is not None and formula.width * LABEL <= WIDE:
-            return Text(box.label, "label", formula)
-        words = text(box.formula)
-        if formula is None and len(words) <= 36:  # mathtext has no matrices
-            return Text(f"{box.name} = {words}" if box.name else words, "label")
+            return Text(" = ".join(map(text, sides)), "label", formula)
     return Text(_short(box.label), "label")
 
 

@@ -300,7 +300,7 @@ def native_columns(nodes: Sequence[Node]) -> bool:
 def local_derivative(node: Node, argument: int, convention: str = "columns") -> Expression:
     """What `node` multiplies the gradient of its result with for the gradient of that argument.
 
-    Where it does more than multiply, the whole rule in g is given.
+    Where it does more than multiply, the whole rule is given, in g (in u where g is the name of something else).
     """
     from .rules import message
 
@@ -309,8 +309,9 @@ def local_derivative(node: Node, argument: int, convention: str = "columns") -> 
     args = [_input(node, i, {}, spare) for i in range(len(node.parents))]
     out = spare(node, "yhsz")
     several = bool(node.shape) and isinstance(node.shape[0], tuple)
-    g = al.symbol("g")
-    gs: Any = [al.symbol("g", str(i)) for i in range(len(node.shape))] if several else g
+    taken = any(e.holds(lambda part: part.name == "g") for e in [*args, out])
+    g = al.symbol("u" if taken else "g")
+    gs: Any = [al.symbol(g.name, str(i)) for i in range(len(node.shape))] if several else g
     rule = dict(node.plan.rules).get(argument) or node.op.rules[argument]
     made = message(node, argument, rule, gs, args, out, columns)
     found = al.factor_of(made, g)

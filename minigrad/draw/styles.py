@@ -15,6 +15,13 @@ from typing import Protocol
 # How tightly something binds. What binds less than its place asks for is put in brackets.
 SUM, PRODUCT, POWER, ATOM = range(4)
 LATEX_FUNCTIONS = {"tanh", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "max", "min"}
+GREEK = dict(
+    zip(
+        "αβγδεζηθκλμνξπρστφχψωℓ",
+        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega ell".split(),
+        strict=True,
+    )
+)
 SIGNS = {"-": "-", "∘": r"\circ", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "<": r"\lt", ">": r"\gt"}  # in LaTeX
 
 
@@ -123,8 +130,11 @@ class LatexStyle:
 
     def name(self, name: str, function: bool = False) -> str:
         shown = clean(name)
-        if shown in ("σ", "ℓ", "θ", "κ"):
-            return {"σ": r"\sigma", "ℓ": r"\ell", "θ": r"\theta", "κ": r"\kappa"}[shown]
+        base = shown.rstrip("′")
+        if base != shown and base:
+            return self.name(base) + "'" * (len(shown) - len(base))
+        if shown in GREEK:
+            return "\\" + GREEK[shown]
         if function:
             if shown in LATEX_FUNCTIONS:
                 return "\\" + shown

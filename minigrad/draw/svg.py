@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from .face import LABEL, Text, face, local_lines
+from .expression import latex
+from .face import LABEL, LOCAL, Text, face, local_lines
 from .layout import Layout, Rect, lay_out
 from .legend import legend
 from .marks import course, formula, glyphs, head, n, rectangle, safe, way_back
 from .path import Path, Point
 from .picture import Box, Edge, Picture
 from .themes import THEMES, Theme, style_of
+from .typeset import typeset
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -174,6 +176,12 @@ class Printer:
         """What comes up here, written along the line: its colour alone would not tell."""
         colour = self.colours.get(edge.source, self.theme.ink)
         name, target = self.picture.by_id[edge.source].name, self.picture.by_id[edge.target]
+        left = self.picture.by_id[edge.source].left
+        found = None if left is None else typeset(latex(left))
+        if found is not None and found.width * LOCAL < 50 and (found.height + found.depth) * LOCAL < 12.5:
+            y = self.layout.lane_tops[target.stage] - 3.0
+            drawn = formula(found, 0.0, 0.0, LOCAL, colour)
+            return [f'<g transform="translate({n(x - 4.0)} {n(y)}) rotate(-90)">{drawn}</g>']
         name = (name or "").replace("weight", "W").replace("bias", "b").replace("reverse", "r")
         if not name or len(name) > 10 or target.kind == "fold":
             return []

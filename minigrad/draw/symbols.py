@@ -12,15 +12,16 @@ from . import algebra as al
 from .collect import STEP
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
+from .styles import GREEK
 from .styles import clean
 
 OF_LAYER = re.compile(r"(.+)_l(\d+)(_reverse)?")
-LETTERS = {"weight": "W", "bias": "b"}
+LETTERS = {"weight": "W", "bias": "b"} | {name: letter for letter, name in GREEK.items()}
 ACTIVATIONS = {"sigmoid", "tanh", "relu", "softmax", "elu", "leaky_relu", "gelu", "softplus", "log_softmax"}
 
 
 def named(name: str, sup: tuple[str, ...] = (), time: Time | None = None) -> Expression:
-    """The symbol for a name: a stem and, after "_", subscripts; a module's "weight_hh" is W_{hh}, "bias" b."""
+    """The symbol for a name: a stem and, after "_", subscripts; "weight_hh" is W_{hh}, "bias" b, "alpha" α."""
     stem, *sub = [part for part in clean(name).split("_") if part] or ["x"]
     return al.symbol(LETTERS.get(stem, stem), *sub, sup=sup, time=time)
 
