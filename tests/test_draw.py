@@ -456,7 +456,11 @@ def test_needs_no_program_and_no_graphviz_package():
         "import sys; sys.modules['graphviz'] = None\n"
         "import minigrad as mg\n"
         "from minigrad.draw import draw\n"
-        "assert draw(mg.tensor(1.0, requires_grad=True) * 2).svg().startswith('<svg')\n"
+        "output = mg.sigmoid(mg.tensor(1.0, requires_grad=True) * 2)\n"
+        "for options in {}, {'level': 'gate', 'backward': True}:\n"
+        "    drawing = draw(output, **options)\n"
+        "    assert drawing.svg() == drawing._repr_svg_() and drawing.svg().startswith('<svg')\n"
+        "    assert drawing.html().lower().startswith('<!doctype html>')\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PATH": ""}, timeout=60)
 
@@ -491,6 +495,23 @@ def test_two_thousand_nodes_in_a_second():
         assert time.perf_counter() - began < 2  # a second, on a machine that does nothing else
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells how much memory was used")
+def test_two_thousand_nodes_in_little_memory():
+    code = (
+        "import numpy as np, minigrad as mg\n"
+        "W, h = mg.tensor(np.eye(2), requires_grad=True), mg.tensor(np.ones((1, 2)))\n"
+        "for t in range(400):\n"
+        "    with mg.scope(f't={t}'):\n"
+        "        h = mg.tanh(mg.tanh(mg.tanh(h @ W) + 1) * 2)\n"
+        "h.sum().backward()\n"
+        "drawing = mg.draw(h, values=True, backward=True, max_steps=400)\n"
+        "assert len(drawing.picture.nodes) > 2000 and len(drawing.svg()) > 1e6\n"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+    assert int(done.stdout) / 1024 < 300  # of MB
+
+
 # Graphviz
 
 
@@ -505,15 +526,24 @@ def clusters(svg):
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not on the PATH")
-@pytest.mark.parametrize("make", [rnn, lstm, lstm_apart])
+@pytest.mark.parametrize("make", [rnn, lstm, lstm_apart, two_layers, both_directions])
 @pytest.mark.parametrize("T", [2, 4, 10, 50])
-def test_dot_keeps_the_steps_in_order(make, T):
-    text = draw(make(T)).dot()
+@pytest.mark.parametrize("options", [{}, {"level": "gate", "backward": True}, {"level": "cell"}])
+def test_dot_keeps_the_steps_in_order(make, T, options):
+    text = draw(make(T), **options).dot()
     done = subprocess.run(["dot", "-Tsvg"], input=text.encode(), capture_output=True, check=True, timeout=60)
     assert not done.stderr
     found = clusters(done.stdout)
     assert len(found) == T
     assert all(left[1] <= right[0] for left, right in itertools.pairwise(found))
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not on the PATH")
+def test_dot_draws_two_thousand_nodes():
+    """Graphviz did not finish the plain left-to-right form of such a graph in 590 seconds."""
+    drawing = draw(lstm(T=96), max_steps=96, values=True)
+    assert len(drawing.picture.nodes) > 2000
+    subprocess.run(["dot", "-Tsvg"], input=drawing.dot().encode(), capture_output=True, check=True, timeout=30)
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not on the PATH")
@@ -528,4 +558,8 @@ def test_dot_marks_what_does_not_constrain():
     assert "newrank=true" in text
     assert "rankdir=BT" in text
     edges = [line for line in text.splitlines() if re.match(r"\s*n\d+ -> n\d+", line)]
+    back = draw(rnn(T=3), backward=True).dot()
+    pairs = set(re.findall(r"(n\d+) -> (n\d+) \[[^]]*style=dashed", back))
+    picture = draw(rnn(T=3), backward=True).picture
+    assert pairs == {(edge.target, edge.source) for edge in picture.edges if edge.backward}
     assert sum("constraint=false" in line for line in edges) == 3 * 3 + 3  # three weights in three steps, and h

@@ -19,6 +19,7 @@ MEASURE = """() => {
   return found;
 }"""
 
+pytestmark = pytest.mark.browser
 PICTURES = [
     *((make, {"values": True, "backward": True}) for make in ALL),
     *((make, {"level": "gate", "values": True, "backward": True}) for make in (rnn, lstm, both_directions, mlp)),

@@ -18,4 +18,5 @@ def test_block(code, tmp_path, monkeypatch, capsys):
         pattern = re.escape(" ".join(promised.split())).replace(r"\.\.\.", r"\d+")
         assert re.search(pattern, told), told
     for name in re.findall(r'save\("(.+?)"\)', code):
-        assert (tmp_path / name).read_text().startswith("<svg")
+        start = {".svg": "<svg", ".html": "<!doctype html>"}[Path(name).suffix]
+        assert (tmp_path / name).read_text(encoding="utf-8").lower().startswith(start)

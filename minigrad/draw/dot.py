@@ -13,6 +13,7 @@ from .face import face
 from .picture import Box, Edge, Picture
 from .themes import THEMES, style_of
 
+MANY = 1000  # boxes, from where on Graphviz is told to stop improving the layout earlier
 SHAPES = {
     "op": {"shape": "box", "style": "rounded,filled"},
     "function": {"shape": "box", "style": "rounded,filled"},
@@ -32,6 +33,8 @@ def dot(picture: Picture) -> str:
     graph = graphviz.Digraph("minigrad")
     graph.attr(rankdir="BT", newrank="true", label=_safe([picture.title]), labelloc="t", fontname="Helvetica")
     graph.attr(bgcolor=theme.paper, fontcolor=theme.ink)
+    if len(picture.nodes) > MANY:
+        graph.attr(nslimit="2", nslimit1="2")
     graph.attr("node", fontname="Helvetica", fontsize="12", fontcolor=theme.ink)
     graph.attr("edge", color=theme.line, fontcolor=theme.ink, fontsize="10", arrowsize="0.7")
     inside = {name for group in picture.groups for name in group.members}
