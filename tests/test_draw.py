@@ -16,7 +16,7 @@ import pytest
 
 import minigrad as mg
 from minigrad.draw import DrawingError, draw
-from minigrad.draw.layout import lay_out
+from minigrad.draw.layout.places import lay_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -11,12 +11,12 @@ import pytest
 import minigrad as mg
 import minigrad_rnn as mr
 from minigrad.draw import DrawingError
-from minigrad.draw import algebra as al
-from minigrad.draw.equations import equations
-from minigrad.draw.expression import latex, mathml, text
-from minigrad.draw.fold import Folded
-from minigrad.draw.formulas import formula, local_derivative
-from minigrad.draw.forward import Forward
+from minigrad.draw.maths import algebra as al
+from minigrad.draw.maths.equations import equations
+from minigrad.draw.maths.expression import latex, mathml, text
+from minigrad.draw.maths.fold import Folded
+from minigrad.draw.maths.formulas import formula, local_derivative
+from minigrad.draw.maths.forward import Forward
 from minigrad.tensor import on_host
 
 

@@ -10,7 +10,7 @@ from test_draw import ALL, RECURRENT, SVG, assert_clear, both_directions, given,
 import minigrad as mg
 import minigrad_rnn as mr
 from minigrad.draw import LEVELS, THEMES, draw
-from minigrad.draw.layout import lay_out
+from minigrad.draw.layout.places import lay_out
 
 UNROLLED = ("cell", "gate", "op")
 
@@ -272,7 +272,7 @@ def test_sizes_of_gradients_are_those_of_the_messages():
 
 
 def test_local_derivatives_stand_at_the_edges():
-    from minigrad.draw.expression import text
+    from minigrad.draw.maths.expression import text
 
     x, y = mg.tensor(2.0, requires_grad=True, name="x"), mg.tensor(3.0, requires_grad=True, name="y")
     z = mg.tanh(x * y).named("z")

@@ -9,7 +9,7 @@ import pytest
 
 import minigrad as mg
 import minigrad_rnn as mr
-from minigrad.draw.html import page
+from minigrad.draw.printers.html import page
 from minigrad.replay import replay
 from minigrad_rnn.gradflow import per_step_grads
 

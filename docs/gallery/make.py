@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -106,28 +106,73 @@ def narx(T: int = 5) -> mg.Tensor:
     return loss.named("loss")
 
 
-# file -> title, what is drawn, and how
-PICTURES: dict[str, tuple[str, Callable[[], mg.Tensor], dict[str, Any]]] = {
-    "rnn-rolled": ("The vanilla cell, rolled", lambda: network("rnn"), {"level": "rolled"}),
-    "rnn": ("The vanilla cell, unrolled: values, gradients, and where each gradient comes from", lambda: network("rnn"), {"level": "gate", "values": True, "backward": True}),
-    "rnn-operations": ("The same, operation by operation, with the local derivative on each edge", lambda: network("rnn"), {"values": True, "backward": True, "locals": True}),
-    "lstm": ("The LSTM: quantities and their formulas", lambda: network("lstm"), {"level": "gate", "values": True, "backward": True}),
-    "lstm-cells": ("The LSTM, a box a step", lambda: network("lstm", T=5), {"level": "cell"}),
-    "lstm-one-open": ("One step opened, the others closed", lambda: network("lstm"), {"level": "cell", "open": "t=1"}),
-    "gru": ("The GRU", lambda: network("gru"), {"level": "gate"}),
-    "stacked": ("Two layers", lambda: network("rnn", num_layers=2), {"level": "gate"}),
-    "bidirectional": ("Both directions", lambda: network("lstm", bidirectional=True), {"level": "cell"}),
-    "layers": ("Two layers in both directions, a box a layer", lambda: network("lstm", num_layers=2, bidirectional=True), {"level": "layer", "shapes": True}),
-    "attention": ("Sequence to sequence, with attention", attention, {"level": "gate"}),
-    "tdnn": ("A time-delay network: no recurrence", tdnn, {"level": "gate"}),
-    "narx": ("NARX: outputs fed back over two taps", narx, {"level": "gate"}),
-    "vanishing": ("The backward graph alone: width shows how large gradients are", lambda: network("rnn", T=8), {"level": "gate", "backward": "only", "flow": True, "formulas": False}),
-    "truncated": ("Truncated backpropagation through time: edges that detach() cut", truncated, {"level": "gate", "backward": True}),
-    "mlp": ("A network without time", mlp, {"level": "gate", "values": True, "backward": True}),
-    "expression": ("An expression, operation by operation", expression, {"values": True, "backward": True, "locals": True}),
-    "lstm-dark": ("The dark theme", lambda: network("lstm", T=2), {"level": "gate", "values": True, "backward": True, "theme": "dark"}),
-    "lstm-print": ("The theme for print, in greys", lambda: network("lstm", T=2), {"level": "gate", "values": True, "backward": True, "theme": "print"}),
-}  # fmt: skip
+class Picture(NamedTuple):
+    """What is drawn into a file, and how."""
+
+    name: str
+    title: str
+    graph: Callable[[], mg.Tensor]
+    options: dict[str, Any]
+
+
+def picture(name: str, title: str, graph: Callable[[], mg.Tensor], **options: Any) -> Picture:
+    return Picture(name, title, graph, options)
+
+
+NUMBERS = {"values": True, "backward": True}
+FLOW = {"backward": "only", "flow": True, "formulas": False}
+PICTURES: list[Picture] = [
+    picture("rnn-rolled", "The vanilla cell, rolled", lambda: network("rnn"), level="rolled"),
+    picture(
+        "rnn",
+        "The vanilla cell, unrolled, and where each gradient comes from",
+        lambda: network("rnn"),
+        level="gate",
+        **NUMBERS,
+    ),
+    picture(
+        "rnn-operations",
+        "The same, operation by operation, with local derivatives",
+        lambda: network("rnn"),
+        **NUMBERS,
+        locals=True,
+    ),
+    picture("lstm", "The LSTM: quantities and their formulas", lambda: network("lstm"), level="gate", **NUMBERS),
+    picture("lstm-cells", "The LSTM, a box a step", lambda: network("lstm", T=5), level="cell"),
+    picture("lstm-one-open", "One step opened, the others closed", lambda: network("lstm"), level="cell", open="t=1"),
+    picture("gru", "The GRU", lambda: network("gru"), level="gate"),
+    picture("stacked", "Two layers", lambda: network("rnn", num_layers=2), level="gate"),
+    picture("bidirectional", "Both directions", lambda: network("lstm", bidirectional=True), level="cell"),
+    picture(
+        "layers",
+        "Two layers in both directions",
+        lambda: network("lstm", num_layers=2, bidirectional=True),
+        level="layer",
+        shapes=True,
+    ),
+    picture("attention", "Sequence to sequence, with attention", attention, level="gate"),
+    picture("tdnn", "A time-delay network: no recurrence", tdnn, level="gate"),
+    picture("narx", "NARX: outputs fed back over two taps", narx, level="gate"),
+    picture(
+        "vanishing",
+        "The way back alone, wide where gradients are large",
+        lambda: network("rnn", T=8),
+        **FLOW,
+        level="gate",
+    ),
+    picture("truncated", "Truncated backpropagation through time", truncated, level="gate", backward=True),
+    picture("mlp", "A network without time", mlp, level="gate", **NUMBERS),
+    picture("expression", "An expression, operation by operation", expression, **NUMBERS, locals=True),
+    picture("lstm-dark", "The dark theme", lambda: network("lstm", T=2), level="gate", **NUMBERS, theme="dark"),
+    picture(
+        "lstm-print",
+        "The theme for print, in greys",
+        lambda: network("lstm", T=2),
+        level="gate",
+        **NUMBERS,
+        theme="print",
+    ),
+]
 
 
 def make(folder: Path) -> None:
@@ -140,7 +185,7 @@ def make(folder: Path) -> None:
         "browser.",
         "",
     ]
-    for name, (title, graph, options) in PICTURES.items():
+    for name, title, graph, options in PICTURES:
         output = graph()
         output.backward()
         mg.draw(output, title=title, **options).save(folder / f"{name}.svg")

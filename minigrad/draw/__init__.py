@@ -12,7 +12,7 @@ from ..tensor import Tensor
 
 if TYPE_CHECKING:
     from .build import Scene
-    from .equations import Equations
+    from .maths.equations import Equations
 
 LEVELS = ("rolled", "layer", "cell", "gate", "op")
 THEMES = ("light", "dark", "print")
@@ -27,34 +27,40 @@ class Drawing:
 
     def svg(self) -> str:
         """The drawing as SVG text, made without any other program."""
-        from .svg import svg
+        from .printers.svg import svg
 
         return svg(self.picture)
 
     def dot(self) -> str:
         """The drawing as DOT text for Graphviz."""
-        from .dot import dot
+        from .printers.dot import dot
 
         return dot(self.picture)
 
     def mermaid(self) -> str:
         """The drawing as Mermaid text."""
-        from .mermaid import mermaid
+        from .printers.mermaid import mermaid
 
         return mermaid(self.picture)
 
     def html(self) -> str:
-        """A page that plays the forward pass and the backward walk, step by step; it needs nothing but a browser."""
-        from .html import page
+        """A page that plays the forward pass and the backward walk, step by step; it needs nothing but a browser.
 
-        return page(self.scene)
+        Its picture has values and the backward graph, whatever else was chosen.
+        """
+        from dataclasses import replace
+
+        from .build import Scene
+        from .printers.html import page
+
+        return page(Scene(self.scene.outputs, replace(self.scene.options, values=True, backward=True)))
 
     def equations(self, convention: str = "columns") -> Equations:
         """The forward pass and the gradients as equations, derived from the graph, steps folded into one.
 
         With "columns" vectors are columns, as in textbooks; with "rows" products are written as the code has them.
         """
-        from .equations import equations
+        from .maths.equations import equations
 
         return equations(self.scene.outputs, convention)
 
@@ -74,7 +80,7 @@ class Drawing:
             ".txt": lambda: self.equations().text(),
         }
         if suffix in (".png", ".pdf"):
-            from .canvas import paint
+            from .printers.canvas import paint
 
             with atomic_write(path) as temporary:
                 paint(self.svg(), temporary, suffix[1:])

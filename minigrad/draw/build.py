@@ -18,8 +18,9 @@ from . import text
 from .collect import Vertex, collect, step_tag
 from .condense import condense
 from .edges import Edges
+from .maths import formulas
+from .maths.quantities import Quantities
 from .picture import Box, Group, Move, Picture, Style
-from .quantities import Quantities
 from .rolled import layers, roll
 from .steps import band_of, place
 
@@ -97,8 +98,6 @@ class Scene:
 
         `cut(node, parent)` cuts edges, as `replay` says; it raises what that raises.
         """
-        from . import formulas
-
         rules: dict[Any, Any] = {}
         found = []
         for event in replay(self.outputs, cut):

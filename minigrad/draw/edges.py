@@ -11,6 +11,7 @@ import numpy as np
 from ..graph import Node
 from ..replay import Event
 from .collect import Vertex
+from .maths import formulas
 from .picture import Edge
 
 Place = tuple[Node, int]  # an argument of a node
@@ -67,8 +68,6 @@ class Edges:
         back = argument not in vertex.cuts and any(_has_rule(node, i) for node, i in places)
         local = None
         if self.locals and back and len(places) == 1 and places[0][0].op.name != "item":
-            from . import formulas
-
             local = formulas.local_derivative(*places[0])
         return Edge("", "", argument, kind, label, back, local)
 

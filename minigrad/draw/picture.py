@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from .expression import Expression
+    from .maths.expression import Expression
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,10 @@ class Box:
     `kind` says what it is: "op", "parameter", "input", "state" (where a recurrence starts), "output", "cell" (a closed
     group) or "fold". `step` is its time step (None outside of all), `slot` which part of a step it is, the same in
     every step; `stage` counts how often the graph has left the time steps before it; `band` which layer and
-    direction of a step it belongs to. `formula` is what it computes, `left` the symbol for it. `data` and `grad` are its numbers where they are
-    few, else None; `value`, `gradient` and `incoming` (a gradient apart by where it comes from: a label, and lines) are
-    lines of text, empty where none are to be shown. `count` is the number of operations that it stands for.
+    direction of a step it belongs to. `formula` is what it computes, `left` the symbol for it. `data` and `grad` are
+    its numbers where they are few, else None; `value`, `gradient` and `incoming` (a gradient apart by where it comes
+    from: a label, and lines) are lines of text, empty where none are to be shown. `count` is the number of operations
+    that it stands for.
     """
 
     id: str

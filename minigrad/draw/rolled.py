@@ -42,7 +42,7 @@ def roll(vertices: list[Vertex], steps: list[int]) -> list[Vertex]:
 
 
 def layers(vertices: list[Vertex]) -> list[Vertex]:
-    """The rolled picture with a box for each layer: its directions, its weights and its initial states, and no loops."""
+    """The rolled picture with a box for each layer: its directions, its weights, its initial states; and no loops."""
     keys: dict[Vertex, tuple[str, tuple[str, ...]]] = {}
     for vertex in vertices:
         if vertex.title:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .expression import latex, text
-from .picture import Box, Edge, Picture
-from .symbols import named
+from ..maths.expression import latex, text
+from ..maths.symbols import named
+from ..picture import Box, Edge, Picture
 from .typeset import Formula, typeset
 
 LABEL, LOCAL, SMALL = 15.0, 13.0, 11.0  # font sizes

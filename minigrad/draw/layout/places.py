@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from ..picture import Box, Edge, Picture
 from .block import TRACK, Block, CycleError, Line
 from .face import local_lines, port_step, size
 from .order import spread
 from .path import Path
-from .picture import Box, Edge, Picture
 from .template import LineOf, Template, signal_of
 
 GAP = 30.0  # between steps

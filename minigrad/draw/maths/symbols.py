@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..tensor import Tensor
+from ...tensor import Tensor
+from ..collect import STEP
 from . import algebra as al
-from .collect import STEP
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
-from .styles import GREEK
-from .styles import clean
+from .styles import GREEK, clean
 
 OF_LAYER = re.compile(r"(.+)_l(\d+)(_reverse)?")
 LETTERS = {"weight": "W", "bias": "b"} | {name: letter for letter, name in GREEK.items()}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .layout import Rect
+from ..layout.places import Rect
+from ..picture import Picture
 from .marks import n, rectangle
-from .picture import Picture
 from .themes import Theme, style_of
 
 NAMES = {

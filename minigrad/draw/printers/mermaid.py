@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from html import escape
 
-from .face import face
-from .picture import Box, Picture
+from ..layout.face import face
+from ..picture import Box, Picture
 
 BRACKETS = {"parameter": ("[", "]"), "input": ("([", "])"), "state": ("([", "])"), "cell": ("[[", "]]")}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
+from ..picture import Box, Edge, Picture
 from .block import Block, Line, Target
-from .picture import Box, Edge, Picture
 
 LineOf = tuple[Any, ...]  # ("slot", slot, result) | ("rail", slot, result, hop) | ("tap", signal)
 

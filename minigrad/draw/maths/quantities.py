@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ..errors import DrawingError
-from ..graph import Node
-from ..tensor import Tensor
+from ...errors import DrawingError
+from ...graph import Node
+from ...tensor import Tensor
 from . import algebra as al
 from .expression import Expression
 from .fold import Folded, Part
@@ -31,7 +31,7 @@ class Quantities:
         self.shown = {source for source, part in self._parts.items() if not part.is_leaf}
 
     def equation(self, source: Node | Tensor, inputs: Iterable[Any]) -> tuple[Expression | None, Expression | None]:
-        """The symbol of a node or leaf, and of a node its formula in those `inputs` and others; None for what it has not.
+        """The symbol of a node or leaf, and a node's formula, in those `inputs` and others; None for what it has not.
 
         The links of a running sum, which the equations write as one Σ, have neither.
         """

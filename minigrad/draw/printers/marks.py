@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from html import escape
 
-from .layout import Rect
-from .path import Path, Point
-from .typeset import Formula, outline
+from ..layout.path import Path, Point
+from ..layout.places import Rect
+from ..layout.typeset import Formula, outline
 
 UNFIT = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")
 

@@ -12,18 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import MinigradError
-from ..graph import SMALL, Node
-from . import text
-from .build import Scene
-from .collect import step_of
-from .expression import Expression, mathml
-from .expression import text as plain
-from .layout import lay_out
+from ...errors import MinigradError
+from ...graph import SMALL, Node
+from .. import text
+from ..build import Scene
+from ..collect import step_of
+from ..layout.places import lay_out
+from ..maths.expression import Expression, mathml
+from ..maths.expression import text as plain
+from ..picture import Box, Edge, Move, Picture
 from .marks import course
-from .picture import Box, Edge, Move, Picture
 from .svg import svg
 
+SCRIPTS = ("data", "events", "rule", "sums", "picture", "details", "controls")  # one script, in this order
 MOVES = 6000  # in all truncated walks together; beyond that not every length is offered
 KINDS = {"float64": "f8", "float32": "f4", "float16": "f2", "bool": "b"}
 BEFORE = "No gradient has been computed: call backward() on the result, and draw again."
@@ -32,13 +33,13 @@ ROLLED = "One step stands for all here: draw it unrolled to see its backward wal
 
 def page(scene: Scene) -> str:
     """The page as HTML: it needs no other file, and asks for none."""
-    here = files(__package__)
+    here = files(__package__) / "player"
     return PAGE.format(
         title=escape(_encodable(scene.picture.title)),
-        style=here.joinpath("stepper.css").read_text("utf-8"),
+        style=here.joinpath("player.css").read_text("utf-8"),
         picture=_encodable(svg(scene.picture)),
         data=json.dumps(_contents(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
-        script=here.joinpath("stepper.js").read_text("utf-8"),
+        script="\n".join(here.joinpath(f"{part}.js").read_text("utf-8") for part in SCRIPTS),
     )
 
 
@@ -68,7 +69,7 @@ def _contents(scene: Scene) -> dict[str, Any]:
                 "id": box.id,
                 "label": box.label,
                 "title": _title(box, picture, of_source),
-                "name": box.name,
+                "name": _called(box),
                 "kind": box.kind,
                 "symbol": box.symbol,
                 "shape": _shape(box),
@@ -194,10 +195,17 @@ def _shape(box: Box) -> str:
     return ", ".join(map(text.shape, shapes)) if _several(box) else text.shape(shapes)
 
 
+def _called(box: Box) -> str | None:
+    """Its name, or the equations' symbol for what has none."""
+    if box.name is None and box.left is not None:
+        return plain(box.left).replace("{", "").replace("}", "")
+    return box.name
+
+
 def _onward(box: Box, picture: Picture, of_source: dict[str, list[Edge]]) -> Box:
     """The first thing with a name on the way from `box` to the result, as far as there is only one way."""
     seen = {box.id}
-    while not box.name and len(of_source[box.id]) == 1:
+    while not _called(box) and len(of_source[box.id]) == 1:
         box = picture.by_id[of_source[box.id][0].target]
         if box.id in seen:  # a loop
             break
@@ -207,10 +215,11 @@ def _onward(box: Box, picture: Picture, of_source: dict[str, list[Edge]]) -> Box
 
 def _title(box: Box, picture: Picture, of_source: dict[str, list[Edge]]) -> str:
     """What to call it where it stands alone: its name, or what it helps to compute."""
-    if box.name or box.kind in ("fold", "cell"):
-        return box.name or box.symbol
+    if _called(box) or box.kind in ("fold", "cell"):
+        return _called(box) or box.symbol
     end = _onward(box, picture, of_source)
-    return f"{box.symbol} {'in' if end.name else 'for'} {end.name or end.symbol}" if end is not box else box.symbol
+    name = _called(end)
+    return f"{box.symbol} {'in' if name else 'for'} {name or end.symbol}" if end is not box else box.symbol
 
 
 def _whence(edge: Edge, picture: Picture, of_source: dict[str, list[Edge]]) -> str:
@@ -221,7 +230,7 @@ def _whence(edge: Edge, picture: Picture, of_source: dict[str, list[Edge]]) -> s
         return f"from t{'+' if hop > 0 else '−'}{abs(hop)}"
     end = _onward(target, picture, of_source)
     at = f" at t = {target.step}".replace("-", "−") if source.step is None and target.step is not None else ""
-    return f"from {end.name or end.symbol}{at}"
+    return f"from {_called(end) or end.symbol}{at}"
 
 
 # What is added up, and what is carried from step to step

@@ -1,10 +1,10 @@
-"""Colours and strokes of drawings. Kinds of boxes and lines differ in shape, width or dashes too, not only in colour."""
+"""Colours and strokes of drawings. Kinds of boxes and lines differ in shape, width or dashes, not only in colour."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .picture import Box
+from ..picture import Box
 
 FUNCTIONS = {"tanh", "sigmoid", "relu", "softmax", "log_softmax", "exp", "log", "softplus", "sqrt", "abs", "logsumexp"}
 Look = tuple[str, str, float]  # fill, border, width of the border

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .expression import text
-from .face import face
-from .picture import Box, Edge, Picture
+from ..layout.face import face
+from ..maths.expression import text
+from ..picture import Box, Edge, Picture
 from .themes import THEMES, style_of
 
 MANY = 1000  # boxes, from where on Graphviz is told to stop improving the layout earlier

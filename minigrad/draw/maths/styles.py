@@ -15,13 +15,9 @@ from typing import Protocol
 # How tightly something binds. What binds less than its place asks for is put in brackets.
 SUM, PRODUCT, POWER, ATOM = range(4)
 LATEX_FUNCTIONS = {"tanh", "exp", "log", "sin", "cos", "tan", "sinh", "cosh", "max", "min"}
-GREEK = dict(
-    zip(
-        "αβγδεζηθκλμνξπρστφχψωℓ",
-        "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega ell".split(),
-        strict=True,
-    )
-)
+_SPELT = """alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau phi chi psi omega
+    ell"""
+GREEK = dict(zip("αβγδεζηθκλμνξπρστφχψωℓ", _SPELT.split(), strict=True))  # letter -> LaTeX's name for it
 SIGNS = {"-": "-", "∘": r"\circ", "≥": r"\ge", "≤": r"\le", "≠": r"\ne", "<": r"\lt", ">": r"\gt"}  # in LaTeX
 
 

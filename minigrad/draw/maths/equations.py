@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ..errors import DrawingError
-from ..tensor import Tensor
+from ...errors import DrawingError
+from ...tensor import Tensor
 from . import algebra as al
 from .backward import Backward
 from .expression import LATEX, MATHML, Expression, latex, text, write

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..tensor import Tensor
+from ...tensor import Tensor
 from . import algebra as al
 from .expression import Expression, Time
 from .fold import Folded, Key, Part

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..backend import backend_of
-from ..graph import Node, ancestors
-from ..mode import MODE, Mode
-from ..tensor import Tensor
+from ... import ops
+from ...backend import backend_of
+from ...graph import Node, ancestors
+from ...mode import MODE, Mode
+from ...tensor import Tensor
 from . import algebra as al
 from .expression import Expression
 from .formulas import call_of, constant, express

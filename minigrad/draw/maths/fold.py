@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DrawingError
-from ..graph import Node
-from ..tensor import Tensor
-from .collect import Vertex, collect, step_of
-from .steps import place
-from .text import NUMBERS
+from ...errors import DrawingError
+from ...graph import Node
+from ...tensor import Tensor
+from ..collect import Vertex, collect, step_of
+from ..steps import place
+from ..text import NUMBERS
 
 LIMIT = 1000  # parts, each counted once for all steps
 Key = tuple[Any, ...]  # ("t", slot): the same part of every step; ("out", n): one part outside the steps

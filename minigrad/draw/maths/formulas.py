@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
-from ..tensor import Tensor
+from ...graph import Node
+from ...tensor import Tensor
+from ..text import NUMBERS, symbol
 from . import algebra as al
 from .algebra import ONE, ONES, ZERO
 from .expression import Expression
-from .text import NUMBERS, symbol
 
 Shape = tuple[Any, ...]
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from .expression import latex
-from .face import LABEL, LOCAL, Text, face, local_lines
-from .layout import Layout, Rect, lay_out
+from ..layout.face import LABEL, LOCAL, Text, face, local_lines
+from ..layout.path import Path, Point
+from ..layout.places import Layout, Rect, lay_out
+from ..layout.typeset import typeset
+from ..maths.expression import latex
+from ..picture import Box, Edge, Picture
 from .legend import legend
 from .marks import course, formula, glyphs, head, n, rectangle, safe, way_back
-from .path import Path, Point
-from .picture import Box, Edge, Picture
 from .themes import THEMES, Theme, style_of
-from .typeset import typeset
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"

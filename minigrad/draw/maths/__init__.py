@@ -1,0 +1,1 @@
+"""Expressions and equations, from the recorded graph."""

@@ -1,0 +1,1 @@
+"""What writes a picture: SVG, PNG and PDF, DOT, Mermaid, HTML."""
