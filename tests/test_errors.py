@@ -360,10 +360,10 @@ CheckpointError: the state does not fit this Linear: missing ['bias'], not expec
 CheckpointError: 'weight' has shape (3, 2) in the state and (2, 3) in this Linear: load it into a model made with the same sizes
 
 >>> mg.draw(mg.ones(2), level="atom")
-DrawingError: there is no level 'atom' of a drawing: choose "op"
+DrawingError: there is no level 'atom' of a drawing: choose one of 'rolled', 'layer', 'cell', 'gate', 'op'
 
->>> mg.draw(mg.ones(2)).save("graph.png")
-DrawingError: name a drawing's file with .svg or .dot at its end, not '.png'
+>>> mg.draw(mg.ones(2)).save("graph.gif")
+DrawingError: name a drawing's file with .svg, .html, .dot, .mmd, .tex, .txt, .png or .pdf at its end, not '.gif'
 
 >>> mg.draw([])
 DrawingError: draw takes a Tensor or a sequence of at least one Tensor, such as a loss

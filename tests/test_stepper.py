@@ -1,11 +1,10 @@
 """The page that plays a graph, in a browser: its numbers, its order, its keys, and what it must not do."""
 
-import importlib.util
 import itertools
-import shutil
 
 import numpy as np
 import pytest
+from browser import open_browser
 
 import minigrad as mg
 import minigrad_rnn as mr
@@ -13,11 +12,7 @@ from minigrad.draw.printers.html import page
 from minigrad.replay import replay
 from minigrad_rnn.gradflow import per_step_grads
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(importlib.util.find_spec("playwright") is None, reason="Playwright is not installed"),
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
-]
+pytestmark = pytest.mark.browser
 T = 8
 
 
@@ -91,12 +86,8 @@ def expression():
 
 @pytest.fixture(scope="module")
 def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with open_browser() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
