@@ -55,8 +55,13 @@ def demo(args: argparse.Namespace) -> int:
     picture = result.folder / "unrolled.svg"
     mg.seed(args.seed)
     unrolled(args.cell, steps=4, level="gate", values=True).save(picture)
+    unrolled(args.cell, steps=4).save(picture.with_suffix(".html"))
     model = _shown(result.folder / "model.safetensors")
-    _report(result, {"unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients"})
+    pictures = {
+        "unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients",
+        "unrolled.html": "the same, played step by step in a browser",
+    }
+    _report(result, pictures)
     console.print("\nTry next:", style="bold")
     for command in (
         f'minigrad-rnn sample --model {model} --prime "def " --temperature 0.8',

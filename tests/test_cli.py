@@ -62,7 +62,13 @@ def test_a_seed_reproduces_a_run_to_the_last_bit(trained, text, tmp_path):
 def test_demo_learns_and_draws(text, tmp_path, capsys, cell):
     assert main(["demo", "--text", text, "--steps", "60", "--cell", cell, "--out", str(tmp_path)]) == 0
     told = capsys.readouterr().out
-    assert sorted(os.listdir(tmp_path)) == ["loss.png", "model.safetensors", "sample.txt", "unrolled.svg"]
+    assert sorted(os.listdir(tmp_path)) == [
+        "loss.png",
+        "model.safetensors",
+        "sample.txt",
+        "unrolled.html",
+        "unrolled.svg",
+    ]
     assert "∇" in (tmp_path / "unrolled.svg").read_text()
     assert told.count("bits/char on the validation text") == 4
     assert "better than the bigram model's" in told
@@ -195,3 +201,31 @@ def test_ctrl_c_saves_what_there_is(tmp_path, text):
     assert "what there is has been saved" in told
     assert {"model.safetensors", "sample.txt"} <= set(os.listdir(tmp_path))
     CharModel.load(tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["x.svg", "x.html", "x.dot", "x.png", "x.tex", "x.txt"])
+def test_draw_writes_every_format(name, tmp_path):
+    options = ["--cell", "lstm", "--steps", "4", "--level", "gate", "--backward", "--values"]
+    assert main(["draw", *options, "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_draw_a_cell_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(
+        "import minigrad as mg, minigrad_rnn as mr\n"
+        "class Mine(mr.Cell):\n"
+        "    def __init__(self, input_size, hidden_size):\n"
+        "        self.U = mg.nn.init.glorot(input_size, hidden_size)\n"
+        "        self.W = mg.nn.init.orthogonal(hidden_size)\n"
+        "    def step(self, x, h):\n"
+        "        h = mg.tanh(x @ self.U + h @ self.W)\n"
+        "        return h, h\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    shown = []
+    monkeypatch.setattr("webbrowser.open", shown.append)
+    assert main(["draw", "--cell", "mine:Mine", "-o", "mine.txt", "--open"]) == 0
+    assert "h_t = tanh(U x_t + W h_{t-1})" in (tmp_path / "mine.txt").read_text()
+    assert "∇_W loss = Σ_t diag(1 - h_t²) (∇_{h_t} loss) h_{t-1}ᵀ" in (tmp_path / "mine.txt").read_text()
+    assert shown == [(tmp_path / "mine.txt").as_uri()]
+    assert main(["draw", "--level", "rolled", "--layers", "2", "--bidirectional", "-o", "rolled.svg"]) == 0
