@@ -50,11 +50,10 @@ class Recurrent(Module):
         if dtype != "float32":
             options["dtype"] = dtype
         cell_class = cells.get(cell) if isinstance(cell, str) else cell
-        self.cells = [
-            cell_class(input_size if layer == 0 else hidden_size * self.directions, hidden_size, **options)
-            for layer in range(num_layers)
-            for _ in range(self.directions)
-        ]
+        self.cells = []
+        for layer in range(num_layers):
+            size = self.cells[-1].output_size * self.directions if layer else input_size
+            self.cells += [cell_class(size, hidden_size, **options) for _ in range(self.directions)]
         if len(self.cells) > 1:  # in a picture weight_ih of layer 1, backward, is weight_ih_l1_reverse, as in PyTorch
             for n, made in enumerate(self.cells):
                 layer, direction = divmod(n, self.directions)

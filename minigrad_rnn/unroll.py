@@ -26,17 +26,17 @@ def unroll(
     with its step ("t=3") and its cell. Raises ShapeError for shapes that do not fit.
     """
     xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
-    if xs.ndim != 3 or 0 in xs.shape[:2]:
+    axes = ", ".join(("time", "batch", *cell.input_axes))
+    if xs.ndim != 2 + len(cell.input_axes) or 0 in xs.shape[:2]:
         raise ShapeError(
-            f"a sequence is (time, batch, feature), all at least 1, not {xs.shape}: reshape it, with a batch axis of 1 "
-            "for one alone"
+            f"a sequence is ({axes}), all at least 1, not {xs.shape}: reshape it, with a batch axis of 1 for one alone"
         )
     if cell.input_size and xs.shape[2] != cell.input_size:
         raise ShapeError(
-            f"{type(cell).__name__} takes {cell.input_size} features, and this sequence (time, batch, feature) "
+            f"{type(cell).__name__} takes {cell.input_size} {cell.input_axes[0]}s, and this sequence ({axes}) "
             f"has shape {xs.shape}"
         )
-    T, B, _ = xs.shape
+    T, B = xs.shape[:2]
     masks = None if lengths is None else _masks(lengths, T, B, xs)
     if state is None:
         state = cell.initial_state(B)
@@ -53,7 +53,7 @@ def unroll(
         with mg.scope(f"t={t}", kind):
             output, after = cell.step(items[t], state)
             if masks is not None:
-                output = mg.where(masks[t], output, 0)
+                output = mg.where(masks[t].reshape(-1, *(1,) * (output.ndim - 1)), output, 0)
                 after = _keep(masks[t], after, state)
             _name(after, cell, t)
         outputs[t], state = output, after

@@ -22,16 +22,20 @@ class Cell(Module):
                 h = mg.tanh(x @ self.U + h @ self.W)
                 return h, h
 
-    `state_names` names the parts of the state, in drawings too; a state of several parts is a tuple.
+    `state_names` names the parts of the state, in drawings too; a state of several parts is a tuple. `input_axes`
+    names the axes of one input after the batch's, of which the first has `input_size` entries. A cell whose output is
+    not as wide as `hidden_size` sets `self.output_size` in `__init__`.
     """
 
     state_names: tuple[str, ...] = ("h",)
+    input_axes: tuple[str, ...] = ("feature",)
     input_size: int
     hidden_size: int
+    output_size: int
 
     def __new__(cls, input_size: int = 0, hidden_size: int = 0, *args: Any, **options: Any) -> Self:
         cell = super().__new__(cls)  # the sizes are kept here, so that a subclass need not call super().__init__
-        cell.input_size, cell.hidden_size = input_size, hidden_size
+        cell.input_size, cell.hidden_size, cell.output_size = input_size, hidden_size, hidden_size
         return cell
 
     def step(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
