@@ -56,6 +56,7 @@ class StrictArray:
     dtype = property(lambda self: self._array.dtype)
     nbytes = property(lambda self: self._array.nbytes)
     flags = property(lambda self: self._array.flags)
+    __cuda_array_interface__ = property(lambda self: self._array.__array_interface__)
 
     def get(self):
         """The values, on the host."""

@@ -547,6 +547,7 @@ CELLS = {
 }
 
 
+@pytest.mark.on_numpy
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("cell", CELLS)
 def test_every_equation_holds_for_the_numbers_of_the_graph(cell, batch):

@@ -106,10 +106,10 @@ def _same_part(source: Any) -> Any:
             return (*whole, source.options["index"])
         return (id(source.parents[0]), source.options.get("axis")) if source.op.name == "unstack" else None
     whole = source.view_of if source.node is None and not source.requires_grad else None
-    if whole is None or source.name:
+    place = getattr(source.data, "__array_interface__", None) or getattr(source.data, "__cuda_array_interface__", None)
+    if whole is None or source.name or place is None:
         return None
-    place = getattr(source.data, "__array_interface__", None) or getattr(source.data, "__cuda_array_interface__", {})
-    return (id(whole), place.get("data"), source.shape, place.get("strides"))
+    return id(whole), place["data"], source.shape, place["strides"]
 
 
 def detached_from(source: Any) -> Node | None:
