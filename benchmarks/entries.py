@@ -82,6 +82,14 @@ ENTRIES = {
             parts=("SGD", "Adam"),
         ),
         Entry(
+            "drawing",
+            "drawing an LSTM unrolled over T steps: the picture, and what each printer makes of it",
+            ("minigrad",),
+            ((8,), (135,)),
+            "T",
+            threads=(1,),
+        ),
+        Entry(
             "imports",
             "`import minigrad` against `import numpy`, a fresh process each",
             ("minigrad", "numpy"),

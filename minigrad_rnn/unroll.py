@@ -5,25 +5,28 @@ Backpropagation through time is the reverse walk of what this loop records, and 
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
 
 import minigrad as mg
-from minigrad.errors import ShapeError
+from minigrad.errors import AnomalyError, ShapeError
 
 from .cells import Cell, State
+from .noise import Noise
 
 
 def unroll(
-    cell: Cell, xs: Any, state: State = None, lengths: Any = None, reverse: bool = False
+    cell: Cell, xs: Any, state: State = None, lengths: Any = None, reverse: bool = False, noise: Noise | None = None
 ) -> tuple[mg.Tensor, State]:
     """Run `cell` over `xs` and return the outputs of all steps and the state after the last.
 
     `xs` is (time, batch, feature); the outputs are (time, batch, size). `state` is where to start (the cell's initial
     state if None). With `lengths`, one integer a sequence, steps past a sequence's end leave its state alone and put
-    out zeros. `reverse` runs from the last step to the first; outputs stay in the order of `xs`. Every node is tagged
-    with its step ("t=3") and its cell. Raises ShapeError for shapes that do not fit.
+    out zeros. `reverse` runs from the last step to the first; outputs stay in the order of `xs`. `noise` is what
+    regularises the recurrence. Every node is tagged with its step ("t=3") and its cell. Raises ShapeError for shapes
+    that do not fit, AnomalyError for an input that holds a NaN.
     """
     xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
     axes = ", ".join(("time", "batch", *cell.input_axes))
@@ -36,32 +39,60 @@ def unroll(
             f"{type(cell).__name__} takes {cell.input_size} {cell.input_axes[0]}s, and this sequence ({axes}) "
             f"has shape {xs.shape}"
         )
+    refuse_nan(xs, f"the sequence ({axes})")
     T, B = xs.shape[:2]
     masks = None if lengths is None else _masks(lengths, T, B, xs)
     if state is None:
         state = cell.initial_state(B)
         _name(state, cell, -1 if not reverse else T)
-    elif type(cell).initial_state is Cell.initial_state and _count(state) != len(cell.state_names):
-        raise ShapeError(
-            f"the state of {type(cell).__name__} has the parts ({', '.join(cell.state_names)}), each (batch, size), "
-            f"and was given {_count(state)}: give {'a tuple' if len(cell.state_names) > 1 else 'one Tensor'}"
-        )
+    else:
+        _check_state(state, cell, B)
     outputs: list[Any] = [None] * T
     items = mg.unstack(xs)
     kind = type(cell).__name__
-    for t in reversed(range(T)) if reverse else range(T):
-        with mg.scope(f"t={t}", kind):
-            output, after = cell.step(items[t], state)
-            if masks is not None:
-                output = mg.where(masks[t].reshape(-1, *(1,) * (output.ndim - 1)), output, 0)
-                after = _keep(masks[t], after, state)
-            _name(after, cell, t)
-        outputs[t], state = output, after
+    drawn = None if noise is None else noise.for_sequence(cell, items[0], state)
+    with contextlib.nullcontext() if drawn is None else drawn.weights():
+        for t in reversed(range(T)) if reverse else range(T):
+            with mg.scope(f"t={t}", kind):
+                x, before = (items[t], state) if drawn is None else drawn.before(items[t], state)
+                output, after = cell.step(x, before)
+                if drawn is not None:
+                    output, after = drawn.after(output, after, state)
+                if masks is not None:
+                    output = mg.where(masks[t].reshape(-1, *(1,) * (output.ndim - 1)), output, 0)
+                    after = _keep(masks[t], after, state)
+                _name(after, cell, t)
+            outputs[t], state = output, after
     return mg.stack(outputs), state
 
 
-def _count(state: State) -> int:
-    return len(state) if isinstance(state, tuple) else 1
+def refuse_nan(xs: mg.Tensor, what: str) -> None:
+    """AnomalyError if what was handed in holds a NaN; what was computed is not looked through, nor what is on a GPU.
+
+    (There the answer would be waited for: `detect_anomaly` does.)
+    """
+    if xs.node is None and xs.backend.in_order and xs.dtype.kind == "f" and np.isnan(xs.data.sum()):
+        found = np.argwhere(np.isnan(xs.numpy()))
+        if len(found):
+            raise AnomalyError(
+                f"{what} of shape {xs.shape} holds a NaN, the first at {tuple(found[0].tolist())}: mend the data, "
+                "or mask it"
+            )
+
+
+def _check_state(state: State, cell: Cell, B: int) -> None:
+    """ShapeError for a state that has other parts than the cell's initial one, or is for another batch."""
+    if type(cell).initial_state is Cell.initial_state:
+        shapes = [(B, cell.hidden_size)] * len(cell.state_names)
+    else:
+        shapes = [(B, *part.shape[1:]) for part in _parts(cell.initial_state(1))]
+    given = [getattr(part, "shape", None) for part in _parts(state)]
+    if given != shapes:
+        names = ", ".join(f"{name} {shape}" for name, shape in zip(cell.state_names, shapes, strict=False))
+        raise ShapeError(
+            f"the state of {type(cell).__name__} for a batch of {B} has the parts {names}, and was given "
+            f"{', '.join(map(str, given))}: give {'a tuple of them' if len(shapes) > 1 else 'one Tensor'}, or None"
+        )
 
 
 def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> list[Any]:
@@ -79,8 +110,12 @@ def _keep(running: Any, after: State, before: State) -> State:
     return mg.where(running.reshape(-1, *(1,) * (after.ndim - 1)), after, before)
 
 
+def _parts(state: State) -> tuple[Any, ...]:
+    return state if isinstance(state, tuple) else (state,)
+
+
 def _name(state: State, cell: Cell, t: int) -> None:
     """Call the parts of a state h_3, c_3 …, for drawings and messages."""
-    for name, part in zip(cell.state_names, state if isinstance(state, tuple) else (state,), strict=False):
+    for name, part in zip(cell.state_names, _parts(state), strict=False):
         if part.name is None:
             part.name = f"{name}_{t}"

@@ -477,9 +477,9 @@ def test_deep_graph_is_told_apart_from_a_drawable_one():
 
 
 def test_many_steps_are_folded():
-    began = time.perf_counter()
+    began = time.process_time()
     text = draw(rnn(T=2000)).svg()
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert "⋯ 1950 steps" in text
 
 
@@ -490,9 +490,9 @@ def test_two_thousand_nodes_in_a_second():
         x = mg.tanh(x)
     for output, options in [(graphs[0], {}), (graphs[1], {"max_steps": 400}), (x, {})]:
         drawing = draw(output, values=True, **options)
-        began = time.perf_counter()
+        began = time.process_time()
         assert len(drawing.svg()) > 100_000
-        assert time.perf_counter() - began < 2  # a second, on a machine that does nothing else
+        assert time.process_time() - began < 2  # seconds of the processor: half a second where nothing else runs
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="only Linux tells how much memory was used")
