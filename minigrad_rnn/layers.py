@@ -23,7 +23,8 @@ class Recurrent(Module):
     `layer(xs, state=None, lengths=None)` with `xs` (time, batch, input_size), or (batch, time, input_size) if
     `batch_first`; returns (outputs, state). Outputs are (time, batch, output_size), both directions joined on the last
     axis. Each part of the state has a leading axis of num_layers * directions: layer 0 forward, layer 0 backward,
-    layer 1 forward … A list of sequences (time_i, input_size) is a batch of different lengths, and gives a list.
+    layer 1 forward … (a list of states where the layers' shapes differ). A list of sequences (time_i, input_size) is a
+    batch of different lengths, and gives a list.
 
     Between layers: `dropout`, in training; `between`, a function of a width that makes a module for sequences of that
     width (a feed-forward layer); `residual` adds to a layer's outputs its inputs (Wu et al. 2016, eq. 5), from the
@@ -152,13 +153,21 @@ def _learned(cell: Cell) -> list[Parameter]:
 
 
 def _join_states(states: list[State]) -> State:
-    """The states of all layers and directions -> one state whose parts have them on a leading axis."""
+    """The states of all layers and directions -> one state whose parts have them on a leading axis.
+
+    A list of them, as they are, where their shapes differ.
+    """
+    shapes = {tuple(part.shape for part in (state if isinstance(state, tuple) else (state,))) for state in states}
+    if len(shapes) > 1:
+        return states
     if isinstance(states[0], tuple):
         return tuple(_join_states(list(parts)) for parts in zip(*states, strict=True))
     return mg.stack(states)
 
 
 def _split_state(state: State, count: int) -> list[State]:
+    if isinstance(state, list) and len(state) == count:
+        return state
     if isinstance(state, tuple):
         return list(zip(*(_split_state(part, count) for part in state), strict=True))
     if not isinstance(state, mg.Tensor) or state.ndim < 3 or len(state) != count:

@@ -21,23 +21,26 @@ def unrolled(
     num_layers: int = 1,
     bidirectional: bool = False,
     backward: bool | str = True,
+    cell_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """The unrolled graph of one sequence through `cell`, with a squared-error loss on all of its outputs, as a drawing.
 
     The weights come from the generator that `mg.seed` restarts. With `backward` the gradients of the loss are there.
-    Other options are those of `mg.draw`.
+    `cell_options` go to the cell's constructor, others to `mg.draw`.
     """
     cell_class = cells.get(cell) if isinstance(cell, str) else cell
     numbers = np.random.default_rng(0)
-    xs = numbers.uniform(-1, 1, (steps, 1, inputs)).round(1).astype("float32")
+    made = cell_class(inputs, hidden, **(cell_options or {}))
+    shape = (inputs, *(getattr(made, "size", ()) if len(made.input_axes) > 1 else ()))
+    xs = numbers.uniform(-1, 1, (steps, 1, *shape)).round(1).astype("float32")
     what = cell_class.__name__
     if num_layers > 1 or bidirectional:
-        layer = Recurrent(cell_class, inputs, hidden, num_layers, bidirectional)
+        layer = Recurrent(cell_class, inputs, hidden, num_layers, bidirectional, **(cell_options or {}))
         outputs, _ = layer(mg.tensor(xs))
         what += f", {num_layers} layer{'s' if num_layers > 1 else ''}{', both directions' if bidirectional else ''}"
     else:
-        outputs, _ = unroll(cell_class(inputs, hidden), mg.tensor(xs))
+        outputs, _ = unroll(made, mg.tensor(xs))
     targets = mg.tensor(numbers.uniform(-1, 1, outputs.shape).round(1), dtype=outputs.dtype, name="targets")
     loss = mg.square(outputs - targets).mean().named("loss")
     if backward:

@@ -67,4 +67,4 @@ def detached(state: State) -> State:
     """The state with nothing behind it: no gradient goes back through it."""
     if state is None or isinstance(state, mg.Tensor):
         return None if state is None else state.detach()
-    return tuple([detached(part) for part in state])
+    return type(state)([detached(part) for part in state])

@@ -83,7 +83,7 @@ def refuse_nan(xs: mg.Tensor, what: str) -> None:
 def _check_state(state: State, cell: Cell, B: int) -> None:
     """ShapeError for a state that has other parts than the cell's initial one, or is for another batch."""
     if type(cell).initial_state is Cell.initial_state:
-        shapes = [(B, cell.hidden_size)] * len(cell.state_names)
+        shapes = [(B, *shape) for shape in cell.state_shapes()]
     else:
         shapes = [(B, *part.shape[1:]) for part in _parts(cell.initial_state(1))]
     given = [getattr(part, "shape", None) for part in _parts(state)]

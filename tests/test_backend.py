@@ -357,15 +357,18 @@ def test_every_operation_on_cupy(row):
 def test_every_cell(there, name, bidirectional):
     """Two layers of it, in both directions, sequences of different lengths: outputs, states and all gradients."""
     rng = np.random.default_rng(1)
-    xs, weights = rng.normal(size=(5, 3, 4)), rng.normal(size=(5, 3, 6 if bidirectional else 3))
+    options = {"size": (2, 3)} if name == "convlstm" else {}
+    xs = rng.normal(size=(5, 3, 4, *options.get("size", ())))
 
     def run(place, to):
         mg.seed(2)
-        layer = mr.Recurrent(name, 4, 3, num_layers=2, bidirectional=bidirectional, dtype="float64").to(place)
+        layer = mr.Recurrent(name, 4, 3, num_layers=2, bidirectional=bidirectional, dtype="float64", **options)
+        layer.to(place)
         x = to(xs, requires_grad=True)
         outputs, state = layer(x, lengths=[5, 2, 0])
-        ends = state if isinstance(state, tuple) else (state,)
-        loss = (outputs * to(weights)).sum() + sum((end * end).sum() for end in ends)
+        ends = state if isinstance(state, (tuple, list)) else (state,)
+        weights = to(np.cos(np.arange(outputs.size)).reshape(outputs.shape))
+        loss = (outputs * weights).sum() + sum((end * end).sum() for end in ends)
         return [outputs, *ends, *mg.grad(loss, [x, *layer.parameters()])]
 
     for ours, numpys in zip(run(there.name, there), run("numpy", mg.tensor), strict=True):

@@ -201,7 +201,7 @@ def test_registry():
     assert mr.cells.get("minigrad_rnn.cells.lstm:LSTMCell") is mr.LSTMCell
     with pytest.raises(ValueError, match="already"):
         mr.cells.register("lstm", TenLines)
-    with pytest.raises(UnknownCellError, match="choose one of gru, lstm, rnn"):
+    with pytest.raises(UnknownCellError, match="choose one of convlstm, gru, "):
         mr.cells.get("nope")
     with pytest.raises(UnknownCellError, match="cannot be imported"):
         mr.cells.get("no.such.module:Cell")

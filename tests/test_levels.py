@@ -169,6 +169,19 @@ def test_scopes_without_steps():
     assert [(box.kind, box.symbol) for box in picture.nodes if box.kind == "cell"] == [("cell", "encoder")]
 
 
+def test_a_weight_taken_apart_in_every_step():
+    W, h = parameter(2, 2, 2, name="W"), given(1, 2)
+    for t in range(3):
+        with mg.scope(f"t={t}"):
+            first, second = mg.unstack(W)
+            h = mg.tanh(h @ first @ second)
+    for level in LEVELS:
+        drawing = draw(h.sum(), level=level)
+        assert_clear(drawing.picture)
+    assert sum(box.op == "unstack" for box in draw(h.sum()).picture.nodes) == 3
+    assert "tanh" in str(drawing.equations())
+
+
 # Formulas
 
 

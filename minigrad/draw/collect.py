@@ -104,7 +104,8 @@ def _same_part(source: Any) -> Any:
     if isinstance(source, Node):
         if source.op.name == "item" and (whole := _same_part(source.parents[0])):
             return (*whole, source.options["index"])
-        return (id(source.parents[0]), source.options.get("axis")) if source.op.name == "unstack" else None
+        outside = source.op.name == "unstack" and step_of(source.scope) is None
+        return (id(source.parents[0]), source.options.get("axis")) if outside else None
     whole = source.view_of if source.node is None and not source.requires_grad else None
     place = getattr(source.data, "__array_interface__", None) or getattr(source.data, "__cuda_array_interface__", None)
     if whole is None or source.name or place is None:

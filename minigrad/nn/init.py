@@ -147,3 +147,14 @@ def sparse(
     """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5)."""
     order = NUMPY.generator.random((fan_in, blocks * fan_out)).argsort(axis=0)  # in each column, a random order
     return _parameter(np.where(order < connections, NUMPY.generator.normal(0.0, std, order.shape), 0.0), dtype)
+
+
+def chrono(size: int, longest: float, dtype: Any = "float32") -> Parameter:
+    """Biases of forget gates that remember for 1 to `longest` - 1 steps: log U(1, longest - 1), each drawn for itself.
+
+    (Tallec and Ollivier 2018, eq. 16, where `longest` is T_max; their input gates get the negatives.) Raises ValueError
+    if `longest` is below 2.
+    """
+    if longest < 2:
+        raise ValueError(f"chrono takes the longest time to remember, in steps, at least 2, not {longest}")
+    return _parameter(np.log(NUMPY.generator.uniform(1, longest - 1, size)), dtype)

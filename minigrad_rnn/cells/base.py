@@ -24,7 +24,7 @@ class Cell(Module):
 
     `state_names` names the parts of the state, in drawings too; a state of several parts is a tuple. `input_axes`
     names the axes of one input after the batch's, of which the first has `input_size` entries. A cell whose output is
-    not as wide as `hidden_size` sets `self.output_size` in `__init__`.
+    not as wide as `hidden_size` sets `self.output_size` in `__init__`; one whose state is not, writes `state_shapes`.
     """
 
     state_names: tuple[str, ...] = ("h",)
@@ -42,11 +42,15 @@ class Cell(Module):
         """One time step: input (batch, input_size) and the state before it -> output and the state after it."""
         raise TypeError(f"{type(self).__name__} has no step(): write step(self, x, state) -> (output, state)")
 
+    def state_shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shape of each part of the state, after the batch's axis."""
+        return ((self.hidden_size,),) * len(self.state_names)
+
     def initial_state(self, batch_size: int) -> State:
-        """Zeros of (batch, hidden_size), one for each of `state_names`, where the parameters are and in their dtype."""
+        """Zeros of (batch, *shape) for each of `state_shapes`, where the parameters are and in their dtype."""
         like = next(self.parameters())
-        parts = [mg.Tensor(like.backend.xp.zeros((batch_size, self.hidden_size), like.dtype)) for _ in self.state_names]
-        return parts[0] if len(parts) == 1 else tuple(parts)
+        parts = tuple([mg.Tensor(like.backend.xp.zeros((batch_size, *s), like.dtype)) for s in self.state_shapes()])
+        return parts[0] if len(parts) == 1 else parts
 
     def forward(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
         return self.step(x, state)

@@ -9,13 +9,49 @@ from typing import Any
 from minigrad.errors import MinigradError
 
 from .base import Cell
+from .convlstm import ConvLSTMCell
 from .gru import GRUCell
+from .gru_layernorm import GRULayerNormCell
+from .indrnn import IndRNNCell
+from .jordan import JordanCell
 from .lstm import LSTMCell
+from .lstm_coupled import LSTMCoupledCell
+from .lstm_layernorm import LSTMLayerNormCell
+from .lstm_no_forget import LSTMNoForgetCell
+from .lstm_peephole import LSTMPeepholeCell
+from .lstm_separate import LSTMSeparateCell
+from .lstmp import LSTMPCell
+from .mgu import MGUCell
+from .mingru import MinGRUCell
+from .minlstm import MinLSTMCell
+from .narx import NARXCell
 from .rnn import RNNCell
+from .slstm import SLSTMCell
+from .tdnn import TDNNCell
 
 GROUP = "minigrad_rnn.cells"
 
-_cells: dict[str, type[Cell]] = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+_cells: dict[str, type[Cell]] = {
+    "rnn": RNNCell,
+    "indrnn": IndRNNCell,
+    "jordan": JordanCell,
+    "narx": NARXCell,
+    "tdnn": TDNNCell,
+    "lstm": LSTMCell,
+    "lstm-no-forget": LSTMNoForgetCell,
+    "lstm-peephole": LSTMPeepholeCell,
+    "lstm-coupled": LSTMCoupledCell,
+    "lstm-layernorm": LSTMLayerNormCell,
+    "lstm-separate": LSTMSeparateCell,
+    "lstmp": LSTMPCell,
+    "minlstm": MinLSTMCell,
+    "slstm": SLSTMCell,
+    "convlstm": ConvLSTMCell,
+    "gru": GRUCell,
+    "gru-layernorm": GRULayerNormCell,
+    "mgu": MGUCell,
+    "mingru": MinGRUCell,
+}
 
 
 class UnknownCellError(MinigradError, LookupError):

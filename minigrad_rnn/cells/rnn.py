@@ -8,23 +8,20 @@ import minigrad as mg
 from minigrad.nn import init
 
 from .base import Cell
-
-NONLINEARITIES = {"tanh": mg.tanh, "relu": mg.relu, "sigmoid": mg.sigmoid, "identity": lambda x: x}
+from .options import NONLINEARITIES, one_of
 
 
 class RNNCell(Cell):
     """The vanilla cell: h_t = φ(x_t U + h_{t-1} W + b) (Elman 1990).
 
     U is weight_ih (input, hidden), W is weight_hh (hidden, hidden), b is bias (hidden). `nonlinearity` φ is "tanh",
-    "relu", "sigmoid" or "identity". U starts by Glorot, W orthogonal, b at 0.
+    "relu", "sigmoid" or "identity", else ValueError. U starts by Glorot, W orthogonal, b at 0.
     """
 
     def __init__(
         self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", dtype: Any = "float32"
     ):
-        if nonlinearity not in NONLINEARITIES:
-            raise ValueError(f"unknown nonlinearity {nonlinearity!r}: choose one of {', '.join(NONLINEARITIES)}")
-        self.nonlinearity = nonlinearity
+        self.nonlinearity = one_of("nonlinearity", nonlinearity, NONLINEARITIES)
         self.weight_ih = init.glorot(input_size, hidden_size, dtype=dtype)
         self.weight_hh = init.orthogonal(hidden_size, dtype=dtype)
         self.bias = init.constant(hidden_size, dtype=dtype) if bias else None
