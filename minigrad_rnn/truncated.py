@@ -24,10 +24,10 @@ def truncated_bptt(
     Yields after each backward walk (the loss, the state reached, detached); the gradients are added to the
     parameters' `.grad`, so the caller steps its optimiser and zeroes them. `loss(outputs, steps)` gives the loss of the
     new outputs (k1, batch, size), which are those of `xs[steps]`. `k2` is `k1` if None; where it is larger, the steps
-    before the new ones are run again from the state that was reached there, with the parameters as they now are; where it
-    is smaller, the first k1 - k2 of the new steps only carry the state, and are not part of the loss. (Williams
-    and Peng 1990, algorithm BPTT(h; h'); Sutskever 2013, section 2.8.) The last stretch may be shorter. Raises
-    ValueError for lengths that are no positive integers.
+    before the new ones are run again from the state that was reached there, with the parameters as they now are; where
+    it is smaller, the first k1 - k2 of the new steps only carry the state, and are not part of the loss. (Williams and
+    Peng 1990, algorithm BPTT(h; h'); Sutskever 2013, section 2.8.) The last stretch may be shorter. Raises ValueError
+    for lengths that are no positive integers.
     """
     k2 = k1 if k2 is None else k2
     if min(k1, k2) < 1:
