@@ -5,10 +5,16 @@ import os
 from minigrad import errors
 
 from . import cells
+from .attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
+from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
+from .ctc import Labelling, ctc_greedy, ctc_prefix_beam
+from .decode import Decoded, Decoder, LanguageModel, greedy, sample, sampling_probabilities, select, with_stop
 from .gradflow import per_step_grads, plot_per_step_grads
 from .layers import GRU, LSTM, RNN, Recurrent
+from .losses import last_steps, max_error, sequence_loss, soft_dtw
 from .noise import Noise
+from .seq2seq import Seq2Seq, exponential_decay, inverse_sigmoid_decay, linear_decay, padded
 from .truncated import truncated_bptt
 from .unroll import unroll
 

@@ -15,7 +15,7 @@ from .themes import THEMES, Theme, style_of
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 EDGE = 24.0  # around everything
-BANDS = 24.0  # for the names of bands, at either side
+BANDS = 34.0  # for the names of bands, at either side
 ASIDE = 4.5  # of a gradient's way back from the way there
 KINDS = ("shared", "input", "data", "cut", "loop", "state")  # from the lowest to the uppermost
 
@@ -98,7 +98,8 @@ class Printer:
             edges = [panel.bottom, *tops, panel.y]
             for band, low, high in zip(inside, edges, edges[1:], strict=False):
                 if len(inside) > 1 and band < len(bands) and bands[band]:
-                    turn = f'transform="translate({n(x)} {n((low + high) / 2)}) rotate(-90)"'
+                    long = 8.5 * len(bands[band]) > low - high  # beside the others, so that it does not run into them
+                    turn = f'transform="translate({n(x + 18 * long * (band % 2))} {n((low + high) / 2)}) rotate(-90)"'
                     at = f'{turn} text-anchor="middle" font-size="14" font-weight="600" fill="{self.theme.line}"'
                     out.append(f"<text {at}>{safe(bands[band])}</text>")
         return out
