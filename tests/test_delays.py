@@ -129,6 +129,17 @@ def test_narx_learns_a_system_in_open_loop_and_runs_it_in_closed_loop():
     assert np.square(closed.numpy() - ys).mean() < 1e-3
 
 
+def test_jordan_in_open_loop():
+    """Recurrence from the output trains in parallel over time: equal to a run that is fed the true outputs."""
+    mg.seed(4)
+    cell = mr.cells.get("jordan")(I, H, output_size=O, output="sigmoid", dtype="float64")
+    before = np.concatenate([np.zeros((1, B, O)), YS[:-1]])
+    steps = [cell.step(mg.tensor(XS[t]), mg.tensor(before[t]))[0].numpy() for t in range(T)]
+    np.testing.assert_allclose(cell.open_loop(XS, YS).numpy(), np.stack(steps), rtol=0, atol=1e-14)
+    closed, _ = mr.unroll(cell, XS)
+    np.testing.assert_allclose(cell.open_loop(XS, closed.detach()).numpy(), closed.numpy(), rtol=0, atol=1e-12)
+
+
 def test_what_cannot_be():
     with pytest.raises(ValueError, match="at least 1, not 0"):
         TDNNCell(I, H, taps=0)

@@ -8,6 +8,7 @@ import minigrad as mg
 from minigrad.nn import init
 
 from .base import Cell
+from .open_loop import delayed, true_outputs
 from .options import NONLINEARITIES, one_of
 
 OUTPUTS = NONLINEARITIES | {"softmax": lambda a: mg.softmax(a, axis=-1)}
@@ -20,10 +21,11 @@ class JordanCell(Cell):
 
         h_t = φ(x_t U + ŷ_{t-1} W + b)    ŷ_t = ψ(h_t V + b_y)
 
-    The state is ŷ, of `output_size` entries (by default hidden). U is weight_ih (input, hidden), W is weight_yh
-    (output, hidden), V is weight_hy (hidden, output); bias (hidden), bias_y (output). `nonlinearity` φ is "tanh",
-    "relu", "sigmoid" or "identity", `output` ψ one of these or "softmax"; ValueError for others, and for an
-    `output_size` below 1. Matrices start by Glorot, W too, since none need be square.
+    A run feeds its own outputs back; `open_loop` the true ones, all steps at once, as in training. The state is ŷ, of
+    `output_size` entries (by default hidden). U is weight_ih (input, hidden), W is weight_yh (output, hidden), V is
+    weight_hy (hidden, output); bias (hidden), bias_y (output). `nonlinearity` φ is "tanh", "relu", "sigmoid" or
+    "identity", `output` ψ one of these or "softmax"; ValueError for others, and for an `output_size` below 1. Matrices
+    start by Glorot, W too, since none need be square.
     """
 
     state_names = ("y",)
@@ -51,6 +53,14 @@ class JordanCell(Cell):
 
     def state_shapes(self) -> tuple[tuple[int, ...], ...]:
         return ((self.output_size,),)
+
+    def open_loop(self, xs: Any, targets: Any) -> mg.Tensor:
+        """The outputs (time, batch, output) for true outputs `targets` before each step, not its own: teacher forcing.
+
+        The output before the first step is zero. No step waits for another. Raises ShapeError for shapes that differ.
+        """
+        xs, targets = true_outputs(self, xs, targets)
+        return self.step(xs, delayed(targets, 1))[0]
 
     def step(self, x: mg.Tensor, y: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor]:
         a = x @ self.weight_ih + y @ self.weight_yh

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import minigrad as mg
-from minigrad.errors import ShapeError
 from minigrad.nn import init
 
 from .base import Cell
+from .open_loop import delayed, true_outputs
 from .options import NONLINEARITIES, one_of
 
 
@@ -71,17 +71,7 @@ class NARXCell(Cell):
         Outputs and inputs before the first step are zeros. No step waits for another. Raises ShapeError for sequences
         of different lengths.
         """
-        xs, targets = (a if isinstance(a, mg.Tensor) else mg.tensor(a) for a in (xs, targets))
-        if xs.ndim != 3 or targets.shape != (*xs.shape[:2], self.output_size):
-            raise ShapeError(
-                f"open_loop takes inputs (time, batch, {self.input_size}) and as many targets (time, batch, "
-                f"{self.output_size}), not {xs.shape} and {targets.shape}"
-            )
-        before = [_delayed(targets, k) for k in range(1, self.output_taps + 1)]
-        window = [_delayed(xs, k) for k in range(self.input_taps + 1)]
+        xs, targets = true_outputs(self, xs, targets)
+        before = [delayed(targets, k) for k in range(1, self.output_taps + 1)]
+        window = [delayed(xs, k) for k in range(self.input_taps + 1)]
         return self._output(mg.concatenate(window, axis=2), mg.concatenate(before, axis=2))
-
-
-def _delayed(xs: mg.Tensor, steps: int) -> mg.Tensor:
-    """The sequence `steps` later, zeros before it."""
-    return mg.pad(xs, ((steps, 0), (0, 0), (0, 0)))[: len(xs)]
