@@ -8,9 +8,21 @@ from . import cells
 from .attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
 from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
+from .check import CellReport, Check, check_cell
 from .ctc import Labelling, ctc_greedy, ctc_prefix_beam
 from .decode import Decoded, Decoder, LanguageModel, greedy, sample, sampling_probabilities, select, with_stop
-from .gradflow import per_step_grads, plot_per_step_grads
+from .gradflow import (
+    grad_norms,
+    gradflow,
+    jacobian_bound,
+    per_step_grads,
+    plot_grad_norms,
+    plot_gradflow,
+    plot_gradflow_pairs,
+    plot_per_step_grads,
+    singular_values,
+    spectral_radius,
+)
 from .layers import GRU, LSTM, RNN, Recurrent
 from .losses import last_steps, max_error, sequence_loss, soft_dtw
 from .noise import Noise

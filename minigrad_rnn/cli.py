@@ -19,6 +19,7 @@ from minigrad.errors import MinigradError
 
 from . import cells
 from .charmodel import CharModel
+from .check import check_cell
 from .pictures import unrolled
 from .recipes import char_lm
 
@@ -31,7 +32,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 2 bad input (one line on standard error), 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 a cell failed its check, 2 bad input, 130 interrupted."""
     args = _parser().parse_args(argv)
     sys.path.insert(0, "")  # module:Class may stand in the current folder
     try:
@@ -131,6 +132,10 @@ def draw(args: argparse.Namespace) -> int:
     return 0
 
 
+def check(args: argparse.Namespace) -> int:
+    return 0 if check_cell(args.cell, args.inputs, args.hidden) else 1
+
+
 def list_systems(args: argparse.Namespace) -> int:
     table = Table("cell", "class", "what it is")
     for name in cells.names():
@@ -225,6 +230,11 @@ def _parser() -> argparse.ArgumentParser:
         help=".svg, .png, .pdf; .html plays it step by step; .dot, .mmd; .tex and .txt hold the equations",
     )
     added.add_argument("--open", action="store_true", help="show it in the browser")
+
+    added = command("check", check, "Try a cell wherever cells are used, and say what it does wrong.")
+    added.add_argument("--cell", required=True, help="a cell's name, or module:Class")
+    added.add_argument("--inputs", type=_whole, default=3, help="features (default: 3)")
+    added.add_argument("--hidden", type=_whole, default=4, help="hidden units (default: 4)")
 
     command("list", list_systems, "List the cells and systems that there are.")
     return parser

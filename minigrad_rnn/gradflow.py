@@ -197,7 +197,7 @@ def jacobian_bound(W: Any, lags: Any, nonlinearity: str = "tanh") -> np.ndarray:
     """(γ λ)^lag for each of `lags`: what ‖∂h_t/∂h_k‖ of h_t = φ(x_t U + h_{t-1} W + b) cannot exceed at lag t - k.
 
     λ is the largest singular value of W, γ the steepest slope of φ: 1 for "tanh", "relu" and "identity", 1/4 for
-    "sigmoid" (Pascanu, Mikolov and Bengio 2013, section 2.2, eq. 6 and 7). It bounds the spectral norm. Raises
+    "sigmoid" (Pascanu, Mikolov and Bengio 2013, section 2.1, eq. 6 and 7). It bounds the spectral norm. Raises
     ValueError for another nonlinearity.
     """
     if nonlinearity not in SLOPES:

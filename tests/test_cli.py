@@ -229,3 +229,22 @@ def test_draw_a_cell_of_ones_own(tmp_path, monkeypatch):
     assert "∇_W loss = Σ_t diag(1 - h_t²) (∇_{h_t} loss) h_{t-1}ᵀ" in (tmp_path / "mine.txt").read_text()
     assert shown == [(tmp_path / "mine.txt").as_uri()]
     assert main(["draw", "--level", "rolled", "--layers", "2", "--bidirectional", "-o", "rolled.svg"]) == 0
+
+
+def test_check_tries_a_cell(capsys, tmp_path, monkeypatch):
+    assert main(["check", "--cell", "mgu"]) == 0
+    assert "13 of 13 checks passed" in capsys.readouterr().out
+    (tmp_path / "wrong.py").write_text(
+        "import minigrad as mg, minigrad_rnn as mr\n"
+        "class Wrong(mr.Cell):\n"
+        "    def __init__(self, input_size, hidden_size):\n"
+        "        self.U = mg.nn.init.glorot(input_size, hidden_size)\n"
+        "    def step(self, x, h):\n"
+        "        h = mg.softmax(x @ self.U + h, axis=0)\n"
+        "        return h, h\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--cell", "wrong:Wrong"]) == 1
+    told = capsys.readouterr().out
+    assert "FAILED" in told
+    assert "batch" in told

@@ -1,0 +1,99 @@
+"""Tasks whose data are made exactly, to measure how far back a network remembers.
+
+Each function draws one batch: (inputs, targets), time first. `rng` is a NumPy generator, from which the next batch
+goes on, or a seed, which gives the same batch again. Inputs are float32 (time, batch, feature); targets are float32
+too, except those of the copy task, which are classes. Raises ValueError for sizes that make no task.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+Random = np.random.Generator | int
+Batch = tuple[np.ndarray, np.ndarray]
+
+SYMBOLS = 8  # of the copy task; then come the blank and the delimiter
+BLANK, DELIMITER = SYMBOLS, SYMBOLS + 1
+
+
+def adding_problem(length: int, batch: int, rng: Random = 0) -> Batch:
+    """Numbers uniform in [0, 1), of which a second input marks two; the target is the sum of these two.
+
+    (length, batch, 2) -> (batch, 1). (Hochreiter and Schmidhuber 1997, experiment 4, in the form of Le, Jaitly and
+    Hinton 2015, section 4.1: always to answer 1 has a mean squared error of 1/6 = 0.167, the variance of the sum.) One
+    mark lies in each half of the sequence (Arjovsky, Shah and Bengio 2016, section 4.2).
+    """
+    _at_least(2, length=length)
+    _at_least(1, batch=batch)
+    rng = np.random.default_rng(rng)
+    values = rng.random((length, batch), dtype="float32")
+    marks = np.zeros_like(values)
+    half, rows = length // 2, np.arange(batch)
+    marks[rng.integers(half, size=batch), rows] = 1
+    marks[rng.integers(half, length, size=batch), rows] = 1
+    return np.stack([values, marks], axis=2), (values * marks).sum(axis=0)[:, None]
+
+
+def copy_task(lag: int, batch: int, rng: Random = 0, count: int = 10) -> Batch:
+    """`count` symbols to be remembered over `lag` steps and put out, in their order, after a delimiter.
+
+    (lag + 2 count, batch, 10) one-hot -> classes (lag + 2 count, batch), int64: 0 to 7 are symbols, 8 is the blank, 9
+    the delimiter. (Hochreiter and Schmidhuber 1997; Arjovsky, Shah and Bengio 2016, section 4.1.) The inputs are the
+    symbols, lag - 1 blanks, the delimiter and `count` blanks, the targets lag + count blanks and the symbols. Without
+    memory the best cross-entropy is count log 8 / (lag + 2 count).
+    """
+    _at_least(1, lag=lag, batch=batch, count=count)
+    symbols = np.random.default_rng(rng).integers(SYMBOLS, size=(count, batch))
+    inputs = np.full((lag + 2 * count, batch), BLANK)
+    inputs[:count] = symbols
+    inputs[lag + count - 1] = DELIMITER
+    targets = np.full_like(inputs, BLANK)
+    targets[-count:] = symbols
+    return np.eye(SYMBOLS + 2, dtype="float32")[inputs], targets
+
+
+def parity(length: int, batch: int, rng: Random = 0, every_step: bool = True) -> Batch:
+    """Random bits (length, batch, 1) -> is the number of ones so far odd? (length, batch, 1), 1 for yes.
+
+    Without `every_step` only the answer for the whole sequence, (batch, 1). (Minsky and Papert 1969.)
+    """
+    _at_least(1, length=length, batch=batch)
+    bits = np.random.default_rng(rng).integers(2, size=(length, batch, 1))
+    odd = (bits.cumsum(axis=0) % 2).astype("float32")
+    return bits.astype("float32"), odd if every_step else odd[-1]
+
+
+def binary_addition(bits: int, batch: int, rng: Random = 0) -> Batch:
+    """Two numbers of `bits` random bits, read side by side, least significant first -> the bits of their sum.
+
+    (bits + 1, batch, 2) -> (bits + 1, batch, 1); the numbers' last bit is 0, so that the last carry has its place.
+    """
+    _at_least(1, bits=bits, batch=batch)
+    inputs = np.random.default_rng(rng).integers(2, size=(bits + 1, batch, 2))
+    inputs[-1] = 0
+    total = np.empty((bits + 1, batch, 1), "float32")
+    carry = np.zeros(batch, inputs.dtype)
+    for t, column in enumerate(inputs.sum(axis=2)):
+        carry, total[t, :, 0] = np.divmod(column + carry, 2)
+    return inputs.astype("float32"), total
+
+
+def running_sum(length: int, batch: int, rng: Random = 0) -> Batch:
+    """Numbers uniform in [-1, 1), (length, batch, 1) -> the sum of all so far, (length, batch, 1)."""
+    _at_least(1, length=length, batch=batch)
+    values = np.random.default_rng(rng).uniform(-1, 1, (length, batch, 1))
+    return values.astype("float32"), values.cumsum(axis=0).astype("float32")
+
+
+def which_is_larger(length: int, batch: int, rng: Random = 0) -> Batch:
+    """Two inputs uniform in [-1, 1), (length, batch, 2) -> is the first one's total so far the larger? (…, 1)."""
+    _at_least(1, length=length, batch=batch)
+    values = np.random.default_rng(rng).uniform(-1, 1, (length, batch, 2)).astype("float32")
+    totals = values.astype("float64").cumsum(axis=0)
+    return values, (totals[..., :1] > totals[..., 1:]).astype("float32")
+
+
+def _at_least(least: int, **sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < least:
+            raise ValueError(f"{name} must be at least {least}, not {size}")
