@@ -7,7 +7,7 @@ of steps of stage 0, zone 1 (loss, outputs), and so on where the graph goes back
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,54 +16,13 @@ from .block import TRACK, Block, CycleError, Line
 from .face import local_lines, port_step, size
 from .order import spread
 from .path import Path
+from .sheet import Layout, Rect
 from .template import LineOf, Template, signal_of
 
 GAP = 30.0  # between steps
 LOOP = 9.0  # between loops around a step
 FOLD = 150.0  # the width of the panel that stands for folded steps
 Signal = tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Rect:
-    """A rectangle by its left upper corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    def moved(self, dx: float, dy: float) -> Rect:
-        return Rect(self.x + dx, self.y + dy, self.width, self.height)
-
-
-@dataclass
-class Layout:
-    """`boxes` by box id, `panels` by (group id, stage), `routes` by edge; the origin is the left upper corner.
-
-    `taps` are the places where a route leaves a lane that it shares with others, `loops` where one goes back to the
-    step that it came from; `titles` where panels have theirs, `bands` where the upper bands of panels begin;
-    `lane_tops` where the lanes below the steps of a stage end.
-    """
-
-    width: float = 0.0
-    height: float = 0.0
-    boxes: dict[str, Rect] = field(default_factory=dict)
-    panels: dict[tuple[str, int], Rect] = field(default_factory=dict)
-    titles: dict[tuple[str, int], float] = field(default_factory=dict)
-    routes: dict[Edge, Path] = field(default_factory=dict)
-    taps: list[tuple[float, float, Edge]] = field(default_factory=list)
-    loops: list[tuple[float, float, Edge]] = field(default_factory=list)
-    bands: dict[int, list[float]] = field(default_factory=dict)
-    lane_tops: dict[int, float] = field(default_factory=dict)
 
 
 def lay_out(picture: Picture) -> Layout:
@@ -135,7 +94,7 @@ class _Builder:
             if self.templates[stage].block:
                 self._lanes(stage)
                 self._row(stage)
-        return self._finish()
+        return self.layout.trimmed()
 
     # Zones: what is outside the steps
 
@@ -390,21 +349,3 @@ class _Builder:
         path = Path((rect.x if before else rect.right, rect.y + rect.height / 2))
         between = x + (17.0 if before else -17.0)
         return path.line(between, path.end[1]).line(between, y).then(rest)
-
-    def _finish(self) -> Layout:
-        """Move everything so that the left upper corner is the origin; round corners and numbers."""
-        layout = self.layout
-        rects = [*layout.boxes.values(), *layout.panels.values()]
-        points = [point for path in layout.routes.values() for point in path.sample(1)]
-        left = min([r.x for r in rects] + [x for x, _ in points], default=0.0)
-        top = min([r.y for r in rects] + [y for _, y in points], default=0.0)
-        layout.width = max([r.right for r in rects] + [x for x, _ in points], default=0.0) - left
-        layout.height = max([r.bottom for r in rects] + [y for _, y in points], default=0.0) - top
-        layout.boxes = {key: r.moved(-left, -top) for key, r in layout.boxes.items()}
-        layout.panels = {key: r.moved(-left, -top) for key, r in layout.panels.items()}
-        layout.routes = {edge: path.moved(-left, -top).rounded() for edge, path in layout.routes.items()}
-        layout.lane_tops = {stage: y - top for stage, y in layout.lane_tops.items()}
-        layout.loops = [(x - left, y - top, edge) for x, y, edge in layout.loops]
-        layout.bands = {stage: [y - top for y in tops] for stage, tops in layout.bands.items()}
-        layout.taps = [(x - left, y - top, edge) for x, y, edge in layout.taps]
-        return layout

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..layout.places import Rect
+from ..layout.sheet import Rect
 from ..picture import Picture
 from .marks import n, rectangle
 from .themes import Theme, style_of

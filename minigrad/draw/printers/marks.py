@@ -6,7 +6,7 @@ import re
 from html import escape
 
 from ..layout.path import Path, Point
-from ..layout.places import Rect
+from ..layout.sheet import Rect
 from ..layout.typeset import Formula, outline
 
 UNFIT = re.compile("[\x00-\x1f\ud800-\udfff\ufffe\uffff]")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..layout.face import LABEL, LOCAL, Text, face, local_lines
 from ..layout.path import Path, Point
-from ..layout.places import Layout, Rect, lay_out
+from ..layout.places import lay_out
+from ..layout.sheet import Layout, Rect
 from ..layout.typeset import typeset
 from ..maths.expression import latex
 from ..picture import Box, Edge, Picture
