@@ -209,7 +209,7 @@ def test_variational_dropout_drops_the_same_features_in_all_steps():
 
 
 def test_state_dropout_scales_what_it_keeps():
-    """With the recurrent matrix as identity and no input, h_t of a linear cell grows by 1 / (1 - p) where it is kept."""
+    """With the identity for recurrent matrix and no input, h_t of a linear cell grows by 1 / (1 - p) where kept."""
     network = layer("rnn", nonlinearity="identity", state_dropout=0.5)
     cell = network.cells[0]
     cell.weight_hh.data[...] = cell.weight_hh.backend.asarray(np.eye(H))

@@ -45,9 +45,7 @@ def by_hand(layer, k1, k2, T=T):
 def test_windows_against_graphs_of_their_own(cell, k1, k2):
     layer = network(cell)
     expected = by_hand(layer, k1, k2)
-    found = []
-    for _ in truncated_bptt(layer, XS, error, k1, k2):
-        found.append(gradients(layer))
+    found = [gradients(layer) for _ in truncated_bptt(layer, XS, error, k1, k2)]
     assert len(found) == len(expected) == -(-T // k1)
     for ours, theirs in zip(found, expected, strict=True):
         for name in theirs:
