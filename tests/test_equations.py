@@ -156,7 +156,8 @@ def test_gru_in_both_forms():
     assert of(after, "h_t") == ["n_t + z_t ∘ (h_{t-1} - n_t)"]
     assert of(after, "∇_{n_t} L") == ["diag(1 - z_t) (∇_{h_t} L)"]
     before = equations([unrolled("gru", reset_after=False)])
-    assert of(before, "n_t") == ["tanh(a_t^{[1]} + W_{hh}^{[1]} (s_t^{[0]} ∘ h_{t-1}))"]
+    assert of(before, "r_t") == ["σ(a_{2,t}^{[0]})"]
+    assert of(before, "n_t") == ["tanh(a_{1,t}^{[1]} + W_{hh}^{[1]} (r_t ∘ h_{t-1}))"]
 
 
 def test_a_cell_of_ones_own():

@@ -49,7 +49,8 @@ class GRUCell(Cell):
         else:
             w_gates, w_n = mg.split(self.weight_hh, [2 * H], axis=1)
             x_gates, xn = mg.split(ax, [2 * H], axis=1)
-            r, z = mg.split(mg.sigmoid(x_gates + h @ w_gates), 2, axis=1)
+            r, z = mg.split(x_gates + h @ w_gates, 2, axis=1)
+            r, z = mg.sigmoid(r).named("r"), mg.sigmoid(z).named("z")
             n = mg.tanh(xn + (r * h) @ w_n).named("n")
         h = n + z * (h - n)
         return h, h
