@@ -32,7 +32,8 @@ class Text:
     def height(self) -> float:
         if self.formula:
             return max(1.28, self.formula.height + self.formula.depth + 0.3) * self.size
-        return self.size * (1.28 if self.style == "label" else 1.22)
+        hangs = 0.2 if self.style == "label" and "_" in self.text.partition(" = ")[0] else 0.0  # a lower index
+        return self.size * ((1.28 if self.style == "label" else 1.22) + hangs)
 
     @property
     def width(self) -> float:

@@ -225,7 +225,7 @@ class Printer:
             told = f"<title>{safe(line.text)}</title>"
             drawn = formula(line.formula, x - line.width / 2, base, line.size, self.theme.ink)
             return f"<g>{told}{drawn}</g>"
-        at = f'<text x="{n(x)}" y="{n(y + line.height * 0.76)}" text-anchor="middle" font-size="{n(line.size)}"'
+        at = f'<text x="{n(x)}" y="{n(y + line.size * 0.95)}" text-anchor="middle" font-size="{n(line.size)}"'
         if line.style == "label":
             return f'{at} font-weight="600" fill="{self.theme.ink}">{_label(line.text)}</text>'
         colour = {"value": self.theme.ink, "gradient": self.theme.gradient, "note": self.theme.quiet}[line.style]
