@@ -540,7 +540,6 @@ def test_dot_keeps_the_steps_in_order(make, T, options):
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not on the PATH")
 def test_dot_draws_two_thousand_nodes():
-    """Graphviz did not finish the plain left-to-right form of such a graph in 590 seconds."""
     drawing = draw(lstm(T=96), max_steps=96, values=True)
     assert len(drawing.picture.nodes) > 2000
     subprocess.run(["dot", "-Tsvg"], input=drawing.dot().encode(), capture_output=True, check=True, timeout=30)
