@@ -11,7 +11,7 @@ import minigrad as mg
 from minigrad.errors import ShapeError
 from minigrad.nn import Module, init
 
-from .losses import check_lengths
+from .lengths import check_lengths
 
 
 class Attention(Module):

@@ -12,7 +12,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.errors import ShapeError
 
-from .losses import check_lengths
+from .lengths import check_lengths
 
 
 class Labelling(NamedTuple):

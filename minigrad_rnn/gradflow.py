@@ -12,7 +12,7 @@ import minigrad as mg
 from minigrad.errors import NoGradientError, ShapeError
 from minigrad.nn import Module
 
-from .cells import Cell, State
+from .cells import Cell, State, parts_of
 from .layers import Recurrent
 from .unroll import unroll
 
@@ -131,7 +131,7 @@ def _flow(cell: Cell, steps: list[tuple[mg.Tensor, State]], all_pairs: bool, nor
     if part is not None and part not in cell.state_names:
         raise ValueError(f"{type(cell).__name__} has no {part!r} in its state: choose {' or '.join(cell.state_names)}")
     jacobians = [_step_jacobian(cell, x, state) for x, state in steps]
-    sizes = [p.size // len(p) for p in _parts(steps[0][1])]
+    sizes = [p.size // len(p) for p in parts_of(steps[0][1])]
     n = 0 if part is None else cell.state_names.index(part)
     own = slice(sum(sizes[:n]), sum(sizes[: n + 1]))  # the place of the part that is asked for
     T, S = len(jacobians), sum(sizes)
@@ -146,19 +146,15 @@ def _flow(cell: Cell, steps: list[tuple[mg.Tensor, State]], all_pairs: bool, nor
 
 def _step_jacobian(cell: Cell, x: mg.Tensor, state: State) -> np.ndarray:
     """∂(all parts of the state after a step)/∂(all parts before it), (batch, S, S)."""
-    parts = _parts(state)
+    parts = parts_of(state)
     ends = np.cumsum([p.size // len(p) for p in parts])[:-1].tolist()
 
     def step(flat: mg.Tensor) -> mg.Tensor:
         pieces = [piece.reshape(p.shape) for piece, p in zip(mg.split(flat, ends, axis=1), parts, strict=True)]
         _, after = cell.step(x, tuple(pieces) if isinstance(state, tuple) else pieces[0])
-        return _flat(_parts(after)).sum(axis=0)  # a sequence's own numbers are all that its row depends on
+        return _flat(parts_of(after)).sum(axis=0)  # a sequence's own numbers are all that its row depends on
 
     return np.swapaxes(mg.jacobian(step, _flat(parts)).numpy().astype("float64"), 0, 1)
-
-
-def _parts(state: State) -> tuple[mg.Tensor, ...]:
-    return state if isinstance(state, tuple) else (state,)
 
 
 def _flat(parts: tuple[mg.Tensor, ...]) -> mg.Tensor:

@@ -10,7 +10,7 @@ from minigrad.errors import ShapeError
 from minigrad.nn import Dropout, Module, Parameter
 
 from . import cells
-from .cells import Cell, State
+from .cells import Cell, State, parts_of
 from .noise import Noise
 from .unroll import unroll
 
@@ -147,8 +147,7 @@ def _learned(cell: Cell) -> list[Parameter]:
     """The cell's initial state as parameters, without the axis of the batch."""
     state = cell.initial_state(1)
     return [
-        Parameter(part.data[0], name=f"{name}_0")
-        for name, part in zip(cell.state_names, state if isinstance(state, tuple) else (state,), strict=True)
+        Parameter(part.data[0], name=f"{name}_0") for name, part in zip(cell.state_names, parts_of(state), strict=True)
     ]
 
 
@@ -157,7 +156,7 @@ def _join_states(states: list[State]) -> State:
 
     A list of them, as they are, where their shapes differ.
     """
-    shapes = {tuple(part.shape for part in (state if isinstance(state, tuple) else (state,))) for state in states}
+    shapes = {tuple(part.shape for part in parts_of(state)) for state in states}
     if len(shapes) > 1:
         return states
     if isinstance(states[0], tuple):

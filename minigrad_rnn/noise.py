@@ -9,7 +9,7 @@ from typing import Any
 import minigrad as mg
 from minigrad.nn import Module
 
-from .cells import Cell, State
+from .cells import Cell, State, parts_of
 
 
 class Noise(Module):
@@ -50,8 +50,7 @@ class Sequence:
     def __init__(self, noise: Noise, cell: Cell, x: mg.Tensor, state: State):
         self.noise, self.cell = noise, cell
         self.x_mask = _mask(x, noise.input_dropout if noise.training else 0.0)
-        first = state[0] if isinstance(state, tuple) else state
-        self.h_mask = _mask(first, noise.state_dropout if noise.training else 0.0)
+        self.h_mask = _mask(parts_of(state)[0], noise.state_dropout if noise.training else 0.0)
 
     def before(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
         """What the cell is given in place of x_t and of the state before the step."""
@@ -65,7 +64,7 @@ class Sequence:
         """The output and the state after the step; an output that is part of the state stays that part."""
         if not self.noise.zoneout:
             return output, after
-        old, new = (state if isinstance(state, tuple) else (state,) for state in (before, after))
+        old, new = parts_of(before), parts_of(after)
         kept = tuple([self._zoned(name, a, b) for name, a, b in zip(self.cell.state_names, old, new, strict=True)])
         for part, zoned in zip(new, kept, strict=True):
             output = zoned if output is part else output

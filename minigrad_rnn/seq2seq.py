@@ -22,7 +22,7 @@ from minigrad.errors import ShapeError
 from minigrad.nn import Embedding, Linear, Module
 
 from .attention import Attention, as_mask
-from .cells import Cell, State
+from .cells import Cell, State, parts_of
 from .layers import Recurrent
 
 STATE_NAMES = {"h": "s", "c": "m"}  # in drawings the decoder's states are not called as the encoder's
@@ -149,7 +149,7 @@ class Seq2Seq(Module):
             raise ValueError(f"teacher_forcing is a probability, from 0 to 1, and is {teacher_forcing}")
         states, source = self.encode(sources, source_lengths)
         targets = self._here(targets)
-        batch = len(_parts(states[0])[0])
+        batch = len(parts_of(states[0])[0])
         if targets.ndim != 2 + self.continuous or targets.shape[1] != batch or len(targets) == 0:
             axes = "(time, batch, features)" if self.continuous else "(time, batch)"
             raise ShapeError(f"targets are {axes}, as many sequences as sources ({batch}), and are {targets.shape}")
@@ -203,7 +203,7 @@ class Seq2Seq(Module):
         """Step t: what stands for the last symbol (batch, …) and the layers' states -> outputs and states."""
         step, context, after = f"t={t}", source.context, []
         if self.attention and self.feed_context:
-            context = self._attend(_joined(_parts(states[-1])[:1]), source, step)
+            context = self._attend(_joined(parts_of(states[-1])[:1]), source, step)
         with mg.scope("decoder", step, "input"):
             x = _named(self.target_embedding(previous), f"y_{t - 1}")
             if self.feed_context:
@@ -213,7 +213,7 @@ class Seq2Seq(Module):
                 if layer:
                     x = self.decoder.dropout(x)
                 x, state = cell.step(x, state)
-                for name, part in zip(cell.state_names, _parts(state)):
+                for name, part in zip(cell.state_names, parts_of(state)):
                     _named(part, f"{STATE_NAMES.get(name, name)}_{t}")
             after.append(state)
         if self.attention and not self.feed_context:
@@ -246,13 +246,9 @@ def _embedding(of: int | Module, size: int, dtype: Any) -> Module:
     return Embedding(of, size, dtype=dtype) if isinstance(of, int) else of
 
 
-def _parts(state: State) -> tuple[mg.Tensor, ...]:
-    return state if isinstance(state, tuple) else (state,)
-
-
 def _by_cell(state: State) -> list[tuple[mg.Tensor, ...]]:
     """The parts of the state of each cell of a `Recurrent`, layers and directions in its order."""
-    return [_parts(own) for own in state] if isinstance(state, list) else list(zip(*map(mg.unstack, _parts(state))))
+    return [parts_of(own) for own in state] if isinstance(state, list) else list(zip(*map(mg.unstack, parts_of(state))))
 
 
 def _named(tensor: mg.Tensor, name: str) -> mg.Tensor:
@@ -262,7 +258,7 @@ def _named(tensor: mg.Tensor, name: str) -> mg.Tensor:
 
 def _state_shapes(cell: Cell) -> list[tuple[int, ...]]:
     """The shape of each part of a cell's state, after the batch's axis."""
-    return [part.shape[1:] for part in _parts(cell.initial_state(1))]
+    return [part.shape[1:] for part in parts_of(cell.initial_state(1))]
 
 
 def _reshaped(x: mg.Tensor, shape: tuple[int, ...]) -> mg.Tensor:

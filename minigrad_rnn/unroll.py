@@ -13,7 +13,8 @@ import numpy as np
 import minigrad as mg
 from minigrad.errors import AnomalyError, ShapeError
 
-from .cells import Cell, State
+from .cells import Cell, State, parts_of
+from .lengths import check_lengths
 from .noise import Noise
 
 
@@ -85,8 +86,8 @@ def _check_state(state: State, cell: Cell, B: int) -> None:
     if type(cell).initial_state is Cell.initial_state:
         shapes = [(B, *shape) for shape in cell.state_shapes()]
     else:
-        shapes = [(B, *part.shape[1:]) for part in _parts(cell.initial_state(1))]
-    given = [getattr(part, "shape", None) for part in _parts(state)]
+        shapes = [(B, *part.shape[1:]) for part in parts_of(cell.initial_state(1))]
+    given = [getattr(part, "shape", None) for part in parts_of(state)]
     if given != shapes:
         names = ", ".join(f"{name} {shape}" for name, shape in zip(cell.state_names, shapes, strict=False))
         raise ShapeError(
@@ -97,9 +98,7 @@ def _check_state(state: State, cell: Cell, B: int) -> None:
 
 def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> list[Any]:
     """For each step, which sequences are still running: raw boolean (batch, 1)."""
-    host = mg.tensor(lengths).numpy()
-    if host.shape != (B,) or host.dtype.kind not in "iu" or host.min() < 0 or host.max() > T:
-        raise ShapeError(f"lengths must be {B} integers (one a sequence) from 0 to {T}, and are {host.tolist()}")
+    host = check_lengths(lengths, T, B)
     return list(xs.backend.xp.asarray(np.arange(T)[:, None, None] < host[None, :, None]))
 
 
@@ -110,12 +109,8 @@ def _keep(running: Any, after: State, before: State) -> State:
     return mg.where(running.reshape(-1, *(1,) * (after.ndim - 1)), after, before)
 
 
-def _parts(state: State) -> tuple[Any, ...]:
-    return state if isinstance(state, tuple) else (state,)
-
-
 def _name(state: State, cell: Cell, t: int) -> None:
     """Call the parts of a state h_3, c_3 …, for drawings and messages."""
-    for name, part in zip(cell.state_names, _parts(state), strict=False):
+    for name, part in zip(cell.state_names, parts_of(state), strict=False):
         if part.name is None:
             part.name = f"{name}_{t}"

@@ -53,6 +53,7 @@ class Drawing:
         from .build import Scene
         from .printers.html import page
 
+        # Made anew: a backward walk may have come by since.
         return page(Scene(self.scene.outputs, replace(self.scene.options, values=True, backward=True)))
 
     def equations(self, convention: str = "columns") -> Equations:

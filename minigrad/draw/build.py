@@ -76,6 +76,7 @@ class Scene:
         self._ends = {vertex.source for vertex in self.vertices}
         if count > FORMULAS:
             self.quantities = None
+        self._given = {tensor.node or tensor: grad for tensor, grad in options.grads.items()}
         self.ids: dict[Vertex, str] = {}
         boxes = self._boxes()
         self.edges = Edges(self.vertices, self.ids, self.folded, options.locals)
@@ -90,7 +91,7 @@ class Scene:
             _bands(self.vertices),
             len(self.folded),
             self.rolled,
-            Style(options.theme, _graph(options), options.flow, options.locals),
+            Style(options.theme, _graph(options), options.flow),
         )
 
     def moves(self, cut: Callable[[Node, Any], bool] | None = None) -> list[Move]:
@@ -183,8 +184,7 @@ class Scene:
         )
 
     def _gradient(self, source: Node | Tensor) -> np.ndarray | None:
-        given = {tensor.node or tensor: grad for tensor, grad in self.options.grads.items()}
-        grad = given.get(source, source.grad)
+        grad = self._given.get(source, source.grad)
         return None if grad is None else on_host(grad).copy()
 
     def _symbol(self, vertex: Vertex, kind: str) -> str:
@@ -349,10 +349,6 @@ def _kind(vertex: Vertex, asked_for: bool) -> str:
     return "input" if vertex.op == "item" else "op"
 
 
-def _several(source: Node | Tensor) -> bool:
-    return bool(source.shape) and isinstance(source.shape[0], tuple)
-
-
 def _data(source: Node | Tensor, output: Tensor | None) -> np.ndarray | None:
     array: Any = source.data if isinstance(source, Tensor) else source.out if output is None else output.data
     return None if array is None or array.size > SMALL else on_host(array).copy()
@@ -363,11 +359,11 @@ def _value(source: Node | Tensor, data: np.ndarray | None) -> tuple[str, ...]:
         return text.numbers(data)
     if isinstance(source, Tensor):
         return text.numbers(source.data)
-    return () if _several(source) else (text.shape(source.shape),)
+    return () if text.several(source.shape) else (text.shape(source.shape),)
 
 
 def _slope(source: Node | Tensor, grad: np.ndarray | None) -> tuple[str, ...]:
-    if not source.requires_grad or _several(source):
+    if not source.requires_grad or text.several(source.shape):
         return ()
     if grad is not None:
         return text.numbers(grad)
@@ -377,4 +373,4 @@ def _slope(source: Node | Tensor, grad: np.ndarray | None) -> tuple[str, ...]:
 
 def _shape(source: Node | Tensor) -> str:
     shapes: Any = source.shape
-    return ", ".join(map(text.shape, shapes)) if _several(source) else text.shape(shapes)
+    return ", ".join(map(text.shape, shapes)) if text.several(source.shape) else text.shape(shapes)

@@ -114,7 +114,6 @@ class Style:
     theme: str = "light"
     graph: str = "forward"
     flow: bool = False
-    locals: bool = False
 
 
 @dataclass(frozen=True)

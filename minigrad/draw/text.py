@@ -79,6 +79,11 @@ def number(value: Any) -> str:
     return text.replace("-", "−").replace("inf", "∞")
 
 
+def several(shape: Any) -> bool:
+    """Is it the shapes of an operation's several results, rather than one shape?"""
+    return bool(shape) and isinstance(shape[0], tuple)
+
+
 def shape(dimensions: tuple[int, ...]) -> str:
     return "scalar" if dimensions == () else "×".join(map(str, dimensions))
 

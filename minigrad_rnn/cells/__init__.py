@@ -1,6 +1,6 @@
 """Recurrent cells: one step each. Everything about time comes from outside."""
 
-from .base import Cell, State
+from .base import Cell, State, parts_of
 from .convlstm import ConvLSTMCell
 from .gru import GRUCell
 from .gru_layernorm import GRULayerNormCell

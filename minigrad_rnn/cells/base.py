@@ -10,6 +10,11 @@ from minigrad.nn import Module
 State = Any  # a Tensor (batch, size), or a tuple of them
 
 
+def parts_of(state: State) -> tuple[Any, ...]:
+    """The parts of a state as a tuple, also of one that has a single part."""
+    return state if isinstance(state, tuple) else (state,)
+
+
 class Cell(Module):
     """Base of recurrent cells. A subclass sets its parameters in `__init__` and writes `step`:
 

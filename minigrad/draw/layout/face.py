@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..maths.expression import latex, text
 from ..maths.symbols import named
 from ..picture import Box, Edge, Picture
+from ..text import several
 from .typeset import Formula, typeset
 
 LABEL, LOCAL, SMALL = 15.0, 13.0, 11.0  # font sizes
@@ -88,7 +89,7 @@ def size(box: Box, locals: Sequence[Text] = ()) -> tuple[float, float]:
     width = max(line.width for line in lines) + 2 * PAD
     if box.kind in ("input", "state"):
         width += PAD  # round ends
-    if box.shape and isinstance(box.shape[0], tuple):
+    if several(box.shape):
         width = max(width, 26.0 * len(box.shape))  # room for the numbers of its results
     if locals:
         width = max(width, port_step(locals) * (len(locals) + 1))

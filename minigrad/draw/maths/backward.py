@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+from ..text import several
 from . import algebra as al
 from .algebra import ONE, ONES, ZERO
 from .expression import Expression, Time
@@ -65,7 +66,7 @@ class Backward:
         if user.op == "item" or i not in rules:
             return None
         shape: Any = node.shape
-        if shape and isinstance(shape[0], tuple):
+        if several(shape):
             g: Any = [ZERO] * len(shape)
             for result, _ in user.outputs:
                 g[result.source.options["index"]] = self.own(result)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...graph import Node
 from ...tensor import Tensor
-from ..text import NUMBERS, symbol
+from ..text import NUMBERS, several, symbol
 from . import algebra as al
 from .algebra import ONE, ONES, ZERO
 from .expression import Expression
@@ -308,10 +308,9 @@ def local_derivative(node: Node, argument: int, convention: str = "columns") -> 
     spare = Spare(node)
     args = [_input(node, i, {}, spare) for i in range(len(node.parents))]
     out = spare(node, "yhsz")
-    several = bool(node.shape) and isinstance(node.shape[0], tuple)
     taken = any(e.holds(lambda part: part.name == "g") for e in [*args, out])
     g = al.symbol("u" if taken else "g")
-    gs: Any = [al.symbol(g.name, str(i)) for i in range(len(node.shape))] if several else g
+    gs: Any = [al.symbol(g.name, str(i)) for i in range(len(node.shape))] if several(node.shape) else g
     rule = dict(node.plan.rules).get(argument) or node.op.rules[argument]
     made = message(node, argument, rule, gs, args, out, columns)
     found = al.factor_of(made, g)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...tensor import Tensor
+from ..text import several
 from . import algebra as al
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
@@ -129,10 +130,9 @@ def _matrices(parts: Sequence[Part]) -> set[Part]:
     found: set[Part] = set()
     for part in parts:
         shape: Any = part.source.shape
-        several = bool(shape) and isinstance(shape[0], tuple)
         if is_matrix(part.source) or (
             not part.is_leaf
-            and (several or (len(shape) >= 2 and min(shape) > 1))
+            and (several(shape) or (len(shape) >= 2 and min(shape) > 1))
             and part.op != "matmul"
             and any(given in found for given, _ in part.inputs)
         ):
@@ -170,7 +170,7 @@ def _needs_equation(part: Part, holding: set[Part]) -> bool:
         return False
     if part.op == "item":
         return bool(part.name)
-    several = bool(part.source.shape) and isinstance(part.source.shape[0], tuple)
+    pieces = several(part.source.shape)
     activation = part.op in ACTIVATIONS and any(given in holding for given, _ in part.inputs)
     is_split = any(user.op in SPLITS for user in users)
-    return bool(part.name) or len(users) > 1 or leaves or activation or is_split or several or part.terms is not None
+    return bool(part.name) or len(users) > 1 or leaves or activation or is_split or pieces or part.terms is not None

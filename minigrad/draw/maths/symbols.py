@@ -9,6 +9,7 @@ from typing import Any
 
 from ...tensor import Tensor
 from ..collect import STEP
+from ..text import several
 from . import algebra as al
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
@@ -128,13 +129,9 @@ class Symbols:
         if part.op in ACTIVATIONS:
             return "s" if part.step is not None else "h"
         shape = part.source.shape
-        if part.step is not None and not _several(shape) and math.prod(shape) == 1:
+        if part.step is not None and not several(shape) and math.prod(shape) == 1:
             return "ℓ"
         return "a" if pre_activation else "u"
-
-
-def _several(shape: Any) -> bool:
-    return bool(shape) and isinstance(shape[0], tuple)
 
 
 def _identity(e: Expression) -> tuple[Any, ...]:

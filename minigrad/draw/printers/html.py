@@ -17,12 +17,12 @@ from ...graph import SMALL, Node
 from .. import text
 from ..build import Scene
 from ..collect import step_of
-from ..layout.places import lay_out
+from ..layout.sheet import Layout
 from ..maths.expression import Expression, mathml
 from ..maths.expression import text as plain
 from ..picture import Box, Edge, Move, Picture
 from .marks import course
-from .svg import svg
+from .svg import Printer
 
 SCRIPTS = ("data", "events", "rule", "sums", "picture", "details", "controls")  # one script, in this order
 MOVES = 6000  # in all truncated walks together; beyond that not every length is offered
@@ -34,11 +34,14 @@ ROLLED = "One step stands for all here: draw it unrolled to see its backward wal
 def page(scene: Scene) -> str:
     """The page as HTML: it needs no other file, and asks for none."""
     here = files(__package__) / "player"
+    printer = Printer(scene.picture)
     return PAGE.format(
         title=escape(_encodable(scene.picture.title)),
         style=here.joinpath("player.css").read_text("utf-8"),
-        picture=_encodable(svg(scene.picture)),
-        data=json.dumps(_contents(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c"),
+        picture=_encodable(printer.text()),
+        data=json.dumps(_contents(scene, printer.layout), separators=(",", ":"), allow_nan=False).replace(
+            "<", "\\u003c"
+        ),
         script="\n".join(here.joinpath(f"{part}.js").read_text("utf-8") for part in SCRIPTS),
     )
 
@@ -47,14 +50,14 @@ def _encodable(string: str) -> str:
     return string.encode("utf-8", "replace").decode()
 
 
-def _contents(scene: Scene) -> dict[str, Any]:
+def _contents(scene: Scene, layout: Layout) -> dict[str, Any]:
     """All that the page plays, as plain data; arrays and formulas are listed once and named by their numbers."""
     picture, pool = scene.picture, Pool()
     number = {box.id: n for n, box in enumerate(picture.nodes)}
     of_source: dict[str, list[Edge]] = {box.id: [] for box in picture.nodes}
     for edge in picture.edges:
         of_source[edge.source].append(edge)
-    routes = lay_out(picture).routes
+    routes = layout.routes
     moves, why = _walk(scene)
     is_running_sum = _running_sums(scene)
     walks, cuts = {0: _packed(moves, number, pool)}, {}
@@ -73,7 +76,7 @@ def _contents(scene: Scene) -> dict[str, Any]:
                 "kind": box.kind,
                 "symbol": box.symbol,
                 "shape": _shape(box),
-                "several": box.kind in ("fold", "cell") or bool(_several(box)),
+                "several": box.kind in ("fold", "cell") or text.several(box.shape),
                 "dtype": box.dtype,
                 "scope": " / ".join(box.scope),
                 "step": box.step,
@@ -186,13 +189,9 @@ def _packed(moves: list[Move], number: dict[str, int], pool: Pool) -> dict[str, 
 # Names
 
 
-def _several(box: Box) -> bool:
-    return bool(box.shape) and isinstance(box.shape[0], tuple)
-
-
 def _shape(box: Box) -> str:
     shapes: Any = box.shape
-    return ", ".join(map(text.shape, shapes)) if _several(box) else text.shape(shapes)
+    return ", ".join(map(text.shape, shapes)) if text.several(box.shape) else text.shape(shapes)
 
 
 def _called(box: Box) -> str | None:
@@ -238,7 +237,7 @@ def _whence(edge: Edge, picture: Picture, of_source: dict[str, list[Edge]]) -> s
 
 def _is_summed(box: Box, edges: list[Edge]) -> bool:
     """Is its gradient a sum that the ledger shows: a leaf's, or that of what all steps share?"""
-    if not box.needs_gradient or _several(box) or box.kind in ("fold", "cell"):
+    if not box.needs_gradient or text.several(box.shape) or box.kind in ("fold", "cell"):
         return False
     return box.op is None or (box.step is None and any(edge.kind == "shared" for edge in edges))
 

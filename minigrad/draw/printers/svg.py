@@ -37,6 +37,8 @@ class Printer:
         shared = dict.fromkeys(edge.source for edge in picture.edges if edge.kind == "shared")
         self.colours = {name: self.theme.shared[i % len(self.theme.shared)] for i, name in enumerate(shared)}
         self.numbers = {edge: i for i, edge in enumerate(picture.edges)}
+        self.faces = {box.id: face(box) for box in picture.nodes}
+        self.locals = {box.id: local_lines(picture, box.id) for box in picture.nodes}
 
     def text(self) -> str:
         picture, layout, theme = self.picture, self.layout, self.theme
@@ -47,8 +49,8 @@ class Printer:
         )
         height = layout.height + 118.0
         left = (width - layout.width) / 2
-        lines = [line for box in picture.nodes for line in face(box)]
-        lines += [line for box in picture.nodes for _, line in local_lines(picture, box.id)]
+        lines = [line for found in self.faces.values() for line in found]
+        lines += [line for found in self.locals.values() for _, line in found]
         words = [line.formula for line in lines if line.formula]
         out = [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {n(width)} {n(height)}" width="{n(width)}" '
@@ -212,7 +214,7 @@ class Printer:
                 inner = Rect(rect.x + 3, rect.y + 3, rect.width - 6, rect.height - 6)
                 out.append(rectangle(inner, 6.0, "none", stroke, 0.8))
             y = rect.y + 4.0
-            for line in face(box):
+            for line in self.faces[box.id]:
                 out.append(self._line(line, rect.x + rect.width / 2, y))
                 y += line.height
             out += self._locals(box, rect)
@@ -235,7 +237,7 @@ class Printer:
     def _locals(self, box: Box, rect: Rect) -> list[str]:
         """The local derivatives, each above the end of its edge: by it a gradient is multiplied on its way back."""
         out = []
-        for edge, line in local_lines(self.picture, box.id):
+        for edge, line in self.locals[box.id]:
             assert line.formula is not None
             y = rect.bottom - 4.0 - line.formula.depth * line.size
             x = self.layout.routes[edge].end[0] - line.width / 2
