@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-import linecache
-import re
-import tempfile
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 import minigrad as mg
-from minigrad.draw import LEVELS
-from minigrad.errors import GradcheckError, MinigradError
-from minigrad.nn import Module
 
 from .. import cells
-from ..cells import Cell, State
-from ..layers import Recurrent
-from ..unroll import unroll
+from ..cells import Cell
 from .checks import CHECKS, FIRST
 from .subject import Subject
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass
@@ -54,6 +41,8 @@ class CellReport:
         return [check for check in self.checks if not check.passed]
 
     def __rich__(self) -> Table:
+        from rich.table import Table
+
         passed = len(self.checks) - len(self.failed)
         table = Table("check", "", "what is wrong", title=f"{self.cell}: {passed} of {len(self.checks)} checks passed")
         for check in self.checks:
@@ -91,5 +80,7 @@ def check_cell(
     finally:
         mg.set_random_state(random)
     if not quiet:
+        from rich.console import Console
+
         Console(markup=False).print(report)
     return report
