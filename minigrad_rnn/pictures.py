@@ -45,5 +45,6 @@ def unrolled(
     loss = mg.square(outputs - targets).mean().named("loss")
     if backward:
         loss.backward()
-    options.setdefault("title", f"{what}, unrolled over {steps} steps")
+    over = "over" if options.get("level") in ("rolled", "layer") else "unrolled over"
+    options.setdefault("title", f"{what}, {over} {steps} steps")
     return mg.draw(loss, backward=backward, **options)

@@ -209,8 +209,8 @@ def test_formulas_are_left_out_where_they_are_not_wanted():
 # The way back
 
 
-@pytest.mark.parametrize("make", ALL)
-@pytest.mark.parametrize("level", UNROLLED)
+@pytest.mark.parametrize("make", [*ALL, lambda: network()[1]])
+@pytest.mark.parametrize("level", LEVELS)
 def test_backward_edges_are_the_forward_edges_between_what_needs_a_gradient(make, level):
     picture = draw(make(), level=level, backward=True).picture
     for edge in picture.edges:

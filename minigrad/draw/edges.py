@@ -65,7 +65,8 @@ class Edges:
 
     def _edge(self, parent: Vertex, vertex: Vertex, argument: int, label: str, kind: str) -> Edge:
         places = _places(vertex, argument)
-        back = argument not in vertex.cuts and any(_has_rule(node, i) for node, i in places)
+        needed = argument not in vertex.cuts and parent.source.requires_grad
+        back = needed and any(_has_rule(node, i) for node, i in places)
         local = None
         if self.locals and back and len(places) == 1 and places[0][0].op.name != "item":
             local = formulas.local_derivative(*places[0])
