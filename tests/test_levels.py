@@ -39,7 +39,7 @@ def test_no_two_boxes_overlap_and_no_edge_crosses_a_box_at_any_level(make, level
     ET.fromstring(drawing.svg())
 
 
-@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"bidirectional": True}, {"cell": "slstm"}])
 @pytest.mark.parametrize("level", LEVELS)
 def test_networks_at_every_level(level, options):
     _, loss = network(**options)

@@ -214,13 +214,13 @@ class _Builder:
                 else:
                     self.sizes[box.id] = block.sizes[box.slot]
                     self._put(box.id, x + block.x[box.slot], self.y + block.y[box.slot])
-        self._place_starts(stage)
+        peak = self._place_starts(stage)
         skips = self._skip_lanes(stage, top)
         self.layout.bands[stage] = [self.y + y for y in block.band_tops]
         for edge in self.picture.edges:
             if self._by_rail(edge) and self.box[edge.target].stage == stage:
                 self.layout.routes[edge] = self._inside(edge, stage, skips)
-        up = top - TRACK * len(skips) - (4.0 if skips else 0.0)
+        up = min(top - TRACK * len(skips) - (4.0 if skips else 0.0), peak)
         for path in self.carried.values():
             path.line(path.end[0], up)
         for signal, edges in self.uses.items():
@@ -236,11 +236,15 @@ class _Builder:
                 self.carried[signal] = path.line(path.end[0], up)
         self.y = up
 
-    def _place_starts(self, stage: int) -> None:
-        """The states from which recurrences start, beside the step that takes them, at the height of the rail."""
+    def _place_starts(self, stage: int) -> float:
+        """The states from which recurrences start, beside the step that takes them, at the height of the rail.
+
+        Returns how far up they reach.
+        """
         block = self.templates[stage].block
         assert block is not None
         sides: dict[str, dict[str, tuple[float, int]]] = {"left": {}, "right": {}}
+        peak = self.y
         for edge in self.picture.edges:
             source, target = self.box[edge.source], self.box[edge.target]
             if source.kind == "state" and target.stage == stage and target.step is not None:
@@ -253,11 +257,15 @@ class _Builder:
             for a, b in pairwise(names):
                 offsets.append(offsets[-1] + (self.sizes[a][1] + self.sizes[b][1]) / 2 + 12.0)
             heights = spread([found[name][0] for name in names], [1.0] * len(names), offsets)
-            for name, y in zip(names, heights):
+            low = max((y + self.sizes[name][1] / 2 for name, y in zip(names, heights)), default=self.y)
+            over = max(0.0, low + 4.0 - self.y)  # into the lanes below
+            for name, y in zip(names, [height - over for height in heights]):
+                peak = min(peak, y - self.sizes[name][1] / 2 - 8.0)
                 column = found[name][1]
                 half = self.sizes[name][0] / 2 + self.aside
                 right = self.left[column] + self.wide[column]
                 self._put(name, self.left[column] - half if side == "left" else right + half, y)
+        return peak
 
     def _skip_lanes(self, stage: int, top: float) -> dict[Signal, float]:
         """A lane above the panels for each value that skips steps."""
