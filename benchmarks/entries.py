@@ -18,6 +18,12 @@ RNN_SIZES: tuple[Size, ...] = (
     (64, 32, 128, 256),
     (64, 64, 512, 512),
 )
+LONG: tuple[Size, ...] = ((1000, 8, 32, 64), (8000, 8, 32, 64))
+ON_GPU: tuple[Size, ...] = ((64, 128, 256, 256), (100, 64, 512, 512), (1024, 16, 768, 768))
+
+COMPILED = ("minigrad", "minigrad-numpy", "minigrad-graph")  # loops compiled to machine code, to NumPy; unrolled graphs
+ENVIRONMENT = {"minigrad-numpy": {"MINIGRAD_KERNELS": "numpy"}}  # of the processes of a contender
+EMPTY, FILLED = "empty cache", "filled cache"  # of compiled kernels
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,8 @@ class Entry:
     """Something to measure. Ratios are the first contender's figure over each other contender's.
 
     `axes` says what the numbers of a size are; both are empty where there is nothing to choose. `threads` are the
-    numbers of threads to measure with, all cores if there are none. Each of `parts` has a process of its own.
+    numbers of threads to measure with, all cores if there are none. Each of `parts` has a process of its own. With
+    `means` the table ends with geometric means over the sizes. `gpu` is what is left out where nobody asks for it.
     """
 
     name: str
@@ -36,6 +43,8 @@ class Entry:
     threads: tuple[int, ...] = ()
     parts: tuple[str, ...] = ("",)
     rounds: int = 5
+    means: bool = False
+    gpu: bool = False
 
     def takes(self, size: Size) -> bool:
         """Has a size as many numbers as it should?"""
@@ -48,16 +57,49 @@ ENTRIES = {
         Entry(
             "rnn",
             "one training step (forward, loss, backward) of a recurrent layer in float32",
-            ("minigrad", "torch", "torch-eager"),
+            (*COMPILED, "torch", "torch-eager", "jax"),
             RNN_SIZES,
+            STEPS,
+            means=True,
+        ),
+        Entry(
+            "cells",
+            "one training step of cells of which PyTorch has no layer; the LSTM with stacked gates, to compare with",
+            (*COMPILED, "torch-eager", "jax"),
+            RNN_SIZES,
+            STEPS,
+            means=True,
+        ),
+        Entry(
+            "loop-length",
+            "a training step of an LSTM over long sequences: time and memory",
+            ("minigrad", "minigrad-chunk", "torch"),
+            LONG,
             STEPS,
         ),
         Entry(
-            "lstm-naive",
-            "an LSTM written operation by operation: four weight matrices on concat(h, x), the same lines for both",
-            ("minigrad", "torch-eager"),
-            RNN_SIZES,
+            "loop-memory",
+            "the memory that training steps of an LSTM need",
+            ("minigrad", "torch"),
+            ((64, 32, 128, 256), (100, 64, 64, 128), (64, 64, 512, 512)),
             STEPS,
+        ),
+        Entry(
+            "loop-compile",
+            "the first training step of an LSTM in a process, and how much longer it takes than a later one",
+            ("minigrad", "minigrad-numpy", "jax"),
+            ((64, 32, 128, 256),),
+            STEPS,
+            parts=(EMPTY, FILLED),
+        ),
+        Entry(
+            "loop-gpu",
+            "one training step of an LSTM in float32 at the sizes of work on a GPU",
+            ("minigrad", "torch", "torch-eager", "torch-compile"),
+            ON_GPU,
+            STEPS,
+            means=True,
+            gpu=True,
         ),
         Entry(
             "engine",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,14 @@ def _walk(y: Any, seed: Any, leaves: list[Any]) -> list[Any]:
 
 def load(contender: str, backend: str, threads: int) -> Library:
     """The library of `contender` on the CPU (backend "numpy") or a CUDA device ("cupy"). Raises UnavailableError."""
-    if contender in ("minigrad", "numpy"):
-        return (_minigrad if contender == "minigrad" else _raw_arrays)(backend)
+    if contender in ("minigrad-numpy", "autograd", "mygrad", "jax") and backend == "cupy":
+        raise UnavailableError(f"{contender} is measured on the CPU alone")
+    if contender == "numpy" or contender.startswith("minigrad"):
+        return (_raw_arrays if contender == "numpy" else _minigrad)(backend)
     try:
-        if contender in ("torch", "torch-eager"):
+        if contender.startswith("torch"):
             return _torch("cuda" if backend == "cupy" else "cpu", threads)
-        if backend != "numpy":
-            raise UnavailableError(f"{contender} computes with NumPy alone")
-        return {"autograd": _autograd, "mygrad": _mygrad}[contender]()
+        return {"autograd": _autograd, "mygrad": _mygrad, "jax": _jax}[contender]()
     except ModuleNotFoundError as error:
         raise UnavailableError(f"{error.name} is not installed") from error
 
@@ -136,4 +137,21 @@ def _mygrad() -> Library:
         host=np.array,
         adds=False,
         facts={"mygrad": mygrad.__version__, "numpy": np.__version__},
+    )
+
+
+def _jax() -> Library:
+    """JAX records nothing: its workload differentiates functions. `module` has what they are written in."""
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_platforms", "cpu")
+    return Library(
+        module=SimpleNamespace(
+            sigmoid=jax.nn.sigmoid, tanh=jnp.tanh, relu=jax.nn.relu, concatenate=jnp.concatenate, chunk=jnp.split
+        ),
+        leaf=lambda array, requires_grad: jnp.asarray(array),
+        host=np.array,
+        facts={"jax": jax.__version__, "jaxlib": version("jaxlib")},
+        adds=False,
     )

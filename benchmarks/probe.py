@@ -16,6 +16,7 @@ class Probe:
     The first returns the tensor to start the backward walk from. `leaves` lose their gradients before each sample;
     `gradients` gives those that contenders are compared by. The time is divided by `per`, the number of operations.
     Where `memory` is not 0, so many samples are run first to see by how much they raise the peak of resident memory.
+    With `first` it is the very first sample that counts, and how much longer it takes than later ones.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Probe:
     unit: str = "ms"
     per: int = 1
     memory: int = 0
+    first: bool = False
 
 
 def training_step(

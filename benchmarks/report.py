@@ -21,6 +21,8 @@ from typing import Any
 from .entries import ENTRIES
 from .load import QUIET
 
+LIBRARIES = ("numpy", "llvmlite", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad")
+
 Round = dict[str, list[dict[str, Any]]]  # contender -> its measurements
 Row = dict[str, Any]
 
@@ -28,16 +30,20 @@ Row = dict[str, Any]
 def summarise(contenders: list[str], rounds: list[Round]) -> list[Row]:
     """Rounds -> one row for each thing measured: medians of the rounds' medians, and medians of the rounds' ratios.
 
-    A ratio is the first contender's figure over another's, within one round, where both met the same noise.
+    A ratio is the first contender's figure over another's, within one round, where both met the same noise. What the
+    first does not measure is left out; what only another does not (the phases of a step that has but one), it lacks.
     """
     rows = []
-    for place, first in enumerate(rounds[0][contenders[0]]):
-        found = {name: [each[name][place] for each in rounds] for name in contenders}
-        medians = {name: [measurement["median"] for measurement in found[name]] for name in contenders}
+    for first in rounds[0][contenders[0]]:
+        of = {
+            name: [one for each in rounds for one in each[name] if one["what"] == first["what"]] for name in contenders
+        }
+        found = {name: measurements for name, measurements in of.items() if measurements}
+        medians = {name: [measurement["median"] for measurement in each] for name, each in found.items()}
         ratios = {
             name: [short(own / other) for own, other in zip(medians[contenders[0]], medians[name])]
-            for name in contenders[1:]
-            if all(medians[name])  # memory may not grow at all
+            for name in medians
+            if name != contenders[0] and all(medians[name])  # memory may not grow at all
         }
         rows.append(
             {
@@ -47,7 +53,7 @@ def summarise(contenders: list[str], rounds: list[Round]) -> list[Row]:
                 "ratios": {
                     name: {"median": statistics.median(values), "rounds": values} for name, values in ratios.items()
                 },
-                "rounds": {name: [_without_label(each) for each in found[name]] for name in contenders},
+                "rounds": {name: [_without_label(each) for each in found[name]] for name in found},
             }
         )
     return rows
@@ -80,7 +86,38 @@ def table(record: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
             ratios = [_ratio(row["ratios"].get(peer)) for peer in peers]
             values = [_number(row["medians"].get(name)) for name in (first, *peers)]
             cells.append([*case, row["what"], row["unit"], *values, *ratios])
+    if ENTRIES[record["entry"]].means:
+        for threads, what, found in means(blocks, peers):
+            case = [str(threads)] * threaded + ["geometric mean"]
+            cells.append([*case, what, "", "", *[""] * len(peers), *(_ratio(found.get(peer)) for peer in peers)])
     return headings, cells
+
+
+def means(blocks: list[dict[str, Any]], peers: list[str]) -> Iterator[tuple[Any, str, dict[str, Any]]]:
+    """Threads, what was measured, and for each peer the geometric mean of the ratio, and of its ends, over the sizes.
+
+    Only where there are several sizes, and the peer could be measured at each.
+    """
+    for threads in dict.fromkeys(block.get("threads") for block in blocks):
+        sizes = [{row["what"]: row["ratios"] for row in b["rows"]} for b in blocks if b.get("threads") == threads]
+        for what in sizes[0] if len(sizes) > 1 else ():
+            found: dict[str, Any] = {}
+            for peer in peers:
+                ratios = [size.get(what, {}).get(peer) for size in sizes]
+                if all(ratios):
+                    ends = zip(*((min(ratio["rounds"]), max(ratio["rounds"])) for ratio in ratios))
+                    middle = statistics.geometric_mean(ratio["median"] for ratio in ratios)
+                    found[peer] = {"median": middle, "rounds": [statistics.geometric_mean(end) for end in ends]}
+            yield threads, what, found
+
+
+def title(record: dict[str, Any]) -> str:
+    """The name of the entry and the number of threads, unless that differs and has a column."""
+    threads = {block.get("threads") for block in record["sizes"]} - {None}
+    if len(threads) != 1:
+        return record["entry"]
+    (number,) = threads
+    return f"{record['entry']} ({'one thread' if number == 1 else f'{number} threads'})"
 
 
 def _number(value: float | None) -> str:
@@ -96,8 +133,9 @@ def _ratio(ratio: dict[str, Any] | None) -> str:
 
 
 def markdown(record: dict[str, Any]) -> Iterator[str]:
-    """The lines of the table in Markdown."""
+    """The lines of the table in Markdown, under a heading."""
     headings, cells = table(record)
+    yield from (f"### {title(record)}", "")
     yield f"| {' | '.join(headings)} |"
     yield f"|{' --- |' * len(headings)}"
     yield from (f"| {' | '.join(row)} |" for row in cells)
@@ -108,16 +146,15 @@ def show(record: dict[str, Any]) -> None:
     remarks = [f"{name} left out: {reason}" for name, reason in record["left out"].items()]
     if (others := busiest(record)) > QUIET:
         remarks.append(f"disturbed: other work kept up to {others} cores busy")
-    title = f"{record['entry']}: {record['about']}"
     try:
         from rich.console import Console
         from rich.markup import escape
         from rich.table import Table
     except ModuleNotFoundError:
-        print("", title, "", *markdown(record), *remarks, sep="\n")
+        print("", *markdown(record), *remarks, sep="\n")
         return
     headings, cells = table(record)
-    drawn = Table(title=title, caption=escape("\n".join(remarks)) or None)
+    drawn = Table(title=f"{title(record)}: {record['about']}", caption=escape("\n".join(remarks)) or None)
     for heading in headings:
         drawn.add_column(
             heading, justify="right" if "minigrad" in heading or heading in record["contenders"] else "left"
@@ -125,7 +162,7 @@ def show(record: dict[str, Any]) -> None:
     case = headings.index("what")
     for row, after in zip(cells, [*cells[1:], []]):
         drawn.add_row(*row, end_section=row[:case] != after[:case])
-    Console(width=None if sys.stdout.isatty() else 150).print(drawn)
+    Console(width=None if sys.stdout.isatty() else 220).print(drawn)
 
 
 def busiest(record: dict[str, Any]) -> float:
@@ -155,7 +192,7 @@ def _processor() -> str:
 def packages() -> dict[str, str]:
     """What was measured: the commit if this is a checkout, and the versions that are installed."""
     found = {}
-    for name in ("numpy", "numba", "torch", "autograd", "mygrad", "cupy-cuda12x", "cupy-cuda13x"):
+    for name in (*LIBRARIES, "cupy-cuda12x", "cupy-cuda13x"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

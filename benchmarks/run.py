@@ -7,6 +7,7 @@ other down. A process that met other work on the machine is run again, as long a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -14,16 +15,36 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from . import check, load, report
-from .entries import ENTRIES, Entry, Size, parse_size, smallest
+from .entries import EMPTY, ENTRIES, ENVIRONMENT, FILLED, Entry, Size, parse_size, smallest
 
 HERE = Path(__file__).parent
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC")  # the last is JAX's
+CACHE_VARIABLES = ("MINIGRAD_CACHE", "JAX_COMPILATION_CACHE_DIR")
+JAX_KEEPS_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}  # also what it compiled within a second
 IMPORT = "import time; start = time.perf_counter(); import {}; print(1e3 * (time.perf_counter() - start))"
+
+
+@contextlib.contextmanager
+def as_many_cores(threads: int) -> Iterator[None]:
+    """Processes started in this block stay on as many cores as threads, whatever pools they make. On Linux.
+
+    They are the last cores: the system has work of its own for the first.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(every)[-threads:])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 class LeftOutError(Exception):
@@ -41,17 +62,20 @@ class Harness:
         self.failed = False
         self.deadline = 0.0  # until when a quiet machine is waited for
 
-    def python(self, *arguments: str) -> str:
+    def python(self, *arguments: str, **environment: str) -> str:
         """Run Python in a process of its own and return what it printed. Raises LeftOutError if it fails."""
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(self.threads))
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=environment,
-            cwd=HERE.parent,
-            capture_output=True,
-            text=True,
-        )
+        ours = os.environ | dict.fromkeys(THREAD_VARIABLES, str(self.threads))
+        ours.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
+        ours.pop("MINIGRAD_KERNELS", None)  # each contender has its own
+        on_device = self.options.backend != "numpy"
+        with contextlib.nullcontext() if on_device else as_many_cores(self.threads):
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                env=ours | environment,
+                cwd=HERE.parent,
+                capture_output=True,
+                text=True,
+            )
         if done.returncode:
             self.failed = True
             print(done.stderr, file=sys.stderr)
@@ -68,7 +92,13 @@ class Harness:
         command += ["--threads", str(self.threads), "--seconds", str(options.seconds)]
         if size:
             command += ["--size", ",".join(map(str, size))]
-        told = json.loads(self.python(*command, *arguments).splitlines()[-1])
+        environment = ENVIRONMENT.get(contender, {})
+        with tempfile.TemporaryDirectory() as folder:
+            if part in (EMPTY, FILLED):
+                environment = environment | dict.fromkeys(CACHE_VARIABLES, folder) | JAX_KEEPS_ALL
+            for _ in range(2 if part == FILLED else 1):  # the first of two fills the cache
+                printed = self.python(*command, *arguments, **environment)
+        told = json.loads(printed.splitlines()[-1])
         if "skipped" in told:
             raise LeftOutError(told["skipped"])
         self.facts |= told["facts"]
@@ -163,7 +193,7 @@ def measure(harness: Harness, entry: Entry, sizes: tuple[Size, ...], path: Path)
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ENTRIES)}; all if none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(ENTRIES)}; without one, all for the CPU")
     parser.add_argument("--sizes", nargs="+", type=parse_size, metavar="N,N,…", help="what they are is in --list")
     parser.add_argument("--rounds", type=int, help="turns of all contenders")
     parser.add_argument("--seconds", type=float, default=1.0, help="measured time of each thing in each process")
@@ -177,7 +207,8 @@ def arguments() -> argparse.Namespace:
     for name in options.names:
         if name not in ENTRIES:
             parser.error(f"no entry is called {name!r}: choose from {', '.join(ENTRIES)}")
-    entries = [ENTRIES[name] for name in options.names or ENTRIES]
+    options.names = options.names or [name for name, entry in ENTRIES.items() if not entry.gpu]
+    entries = [ENTRIES[name] for name in options.names]
     for size in options.sizes or ():
         if wrong := [entry for entry in entries if not entry.takes(size)]:
             parser.error(f"{size} is no size of {wrong[0].name}, which takes {wrong[0].axes or 'none'}: name the entry")
@@ -192,7 +223,7 @@ def main() -> int:
         return 0
     options.out.mkdir(parents=True, exist_ok=True)
     failed = False
-    for name in options.names or ENTRIES:
+    for name in options.names:
         entry, harness = ENTRIES[name], Harness(options)
         sizes = tuple(options.sizes) if options.sizes else entry.sizes
         path = options.out / (f"{name}.json" if options.backend == "numpy" else f"{name}-{options.backend}.json")

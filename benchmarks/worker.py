@@ -45,8 +45,16 @@ def samples_for(seconds: float, fewest: int, probe: Probe, wait: Any) -> list[li
 
 
 def measure(probe: Probe, library: Library, seconds: float) -> list[dict[str, Any]]:
-    """Medians of the whole and of each phase, in the probe's unit, and the peak memory where that is of interest."""
+    """Medians of the whole and of each phase, in the probe's unit, and the peak memory where that is of interest.
+
+    Of a probe whose `first` sample counts: that, the later ones, and the difference.
+    """
     found = []
+    if probe.first:
+        first, *later = (sum(sample(probe, library.wait)) * UNITS[probe.unit] for _ in range(1 + FEWEST_SAMPLES))
+        again = statistics.median(later)
+        took = {"first step": [first], "later step": later, "tracing and compiling": [first - again]}
+        return [_measurement(f"{probe.name}: {what}", probe.unit, times) for what, times in took.items()]
     if probe.memory and library.device == "cpu":  # what a GPU has in its own memory does not show here
         before = memory.forget_peak()
         for _ in range(probe.memory):

@@ -123,6 +123,7 @@ def walk(
     retain: bool = False,
     recorded: bool = False,
     observe: Callable[[Node, int, Any, Any, Any], Any] | None = None,
+    since: int = 0,
 ) -> dict[Any, Any]:
     """Walk back from `seeds` (node or leaf -> its gradient) and return the gradients that arrive.
 
@@ -130,7 +131,7 @@ def walk(
     run on raw arrays or, where `recorded`, on Tensors, so that the walk is itself a graph. Unless `retain`, what a
     node saved is dropped as soon as it has been used. `observe` is shown each rule as it is used: the node, which
     argument, the node's gradient, the values that the rule took, and the message that it returned; if it answers
-    False, the message goes no further.
+    False, the message goes no further. Nodes made before the tick `since` are treated as leaves.
     """
     from .anomaly import check_gradient
     from .explain import out_of_memory
@@ -154,8 +155,9 @@ def walk(
         return values
 
     last_write = Tensor.last_write_of_all
+    tape = MODE.get().tape
     observe = observe or (check_gradient if MODE.get().watching else None)
-    order = ancestors(key for key in seeds if key.__class__ is Node)
+    order = ancestors((key for key in seeds if key.__class__ is Node), since)
     useful = None if targets is None else _on_the_way_to(targets, order)
     grads = dict(seeds)  # what has arrived so far; a node's is complete, and taken out, when its turn comes
     owned: set[Any] = set()  # whose gradient is a buffer of this walk's own, to be added to in place
@@ -181,7 +183,7 @@ def walk(
             elif g.size <= SMALL:
                 node.grad = g.data if recorded else g
             if recorded:
-                MODE.set(Mode(True, node.mode.scope, node))
+                MODE.set(Mode(True, node.mode.scope, node, tape=tape))
             elif follow:
                 follow(g[0] if g.__class__ is list else g)
             parents: Any = node.parents
@@ -231,6 +233,8 @@ def walk(
         if follow:
             follow.close()
     results.update(grads)  # only leaves are left
+    if since:  # the leaves are not the walk's own: no hooks, and no copies
+        return results
     for leaf, g in grads.items():
         if leaf.hooks is not None:
             results[leaf] = after_hooks(leaf.hooks, g, recorded)

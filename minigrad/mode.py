@@ -1,4 +1,4 @@
-"""What holds for the operations being run: are they recorded, how are their nodes tagged, is NaN looked for."""
+"""What holds for the operations being run: are they recorded, how are their nodes tagged, who else looks on."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .graph import Node
+    from .loop.trace import Tape
 
 
 class Mode:
     """What holds for the operations being run. Never changed: another one takes its place."""
 
-    __slots__ = ("idle", "of", "recording", "scope", "watching")
+    __slots__ = ("idle", "of", "recording", "scope", "tape", "watching")
 
     def __init__(
-        self, recording: bool = True, scope: tuple[str, ...] = (), of: Node | None = None, watching: bool = False
+        self,
+        recording: bool = True,
+        scope: tuple[str, ...] = (),
+        of: Node | None = None,
+        watching: bool = False,
+        tape: Tape | None = None,
     ):
         self.recording = recording
         self.scope = scope
         self.of = of
         self.watching = watching  # for NaN and infinity
-        self.idle = not (recording or watching)  # nothing is asked of an operation but its result
+        self.tape = tape  # on which the loop compiler notes every operation of a step
+        self.idle = not (recording or watching or tape)  # nothing is asked of an operation but its result
 
     def but(self, **changes: Any) -> Mode:
         """This mode with some attributes changed."""
-        names = ("recording", "scope", "of", "watching")
+        names = ("recording", "scope", "of", "watching", "tape")
         return Mode(**{name: changes.get(name, getattr(self, name)) for name in names})
 
 

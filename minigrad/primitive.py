@@ -238,6 +238,8 @@ def primitive(
                 results = _several(op, args, parents, needs if mode.recording else 0, options, out, mode, backend)
                 for result in results if view else ():
                     _share_memory(result, args[0])
+                if mode.tape:
+                    mode.tape.note(op, args, options, results)
                 return results
             if isinstance(out, NUMBER):
                 out = backend.xp.asarray(out)  # NumPy reduces to a scalar, which is no array
@@ -250,6 +252,8 @@ def primitive(
             result.requires_grad = True
         if view:
             _share_memory(result, args[0])
+        if mode.tape:
+            mode.tape.note(op, args, options, (result,))
         return result
 
     chosen = apply_to_one if count == 1 else apply_to_two if count == 2 and not op.options else apply

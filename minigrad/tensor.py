@@ -124,6 +124,8 @@ class Tensor:
 
     def mark_written(self) -> None:
         """Say that the data was changed in place, so that no backward walk uses the new values for the old."""
+        if (tape := MODE.get().tape) is not None:
+            tape.refuse("a Tensor is changed in place")
         self.memory.written = Tensor.last_write_of_all = graph.tick()
         node = self.memory.node() if self.memory.node is not None else None
         if node is not None:
@@ -143,6 +145,8 @@ class Tensor:
 
     def _read(self) -> Array:
         """The data, for the host to read: if something went wrong on the device meanwhile, it comes up now."""
+        if (tape := MODE.get().tape) is not None:
+            tape.refuse("a number is read from a Tensor")
         raise_noticed()
         return self.data
 
@@ -281,6 +285,8 @@ class Tensor:
         Where gradients are recorded this Tensor moves to an array of its own; views taken before keep the old values.
         Raises InplaceError for a leaf that requires a gradient, and for a view, where gradients are recorded.
         """
+        if (tape := MODE.get().tape) is not None:
+            tape.refuse("a Tensor is changed in place")
         tracked = self.requires_grad or (isinstance(value, Tensor) and value.requires_grad)
         if not (tracked and MODE.get().recording):
             ops.indexing.assign(self, value, index)

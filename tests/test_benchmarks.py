@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,10 +13,10 @@ import pytest
 
 import minigrad as mg
 from benchmarks import check, libraries, load, memory, report, run
-from benchmarks.entries import ENTRIES, parse_size, smallest
+from benchmarks.entries import ENTRIES, ENVIRONMENT, parse_size, smallest
 from benchmarks.probe import Probe
 from benchmarks.worker import measure, results
-from benchmarks.workloads import engine, mlp_forward, mlp_step
+from benchmarks.workloads import engine, loop_length, mlp_forward, mlp_step, recurrent
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,8 @@ def test_a_table_shows_who_is_missing():
 
 
 def test_markdown_has_as_many_columns_in_every_line():
-    lines = list(report.markdown(record(report.summarise(["minigrad", "torch"], ROUNDS))))
+    heading, between, *lines = report.markdown(record(report.summarise(["minigrad", "torch"], ROUNDS)))
+    assert [heading, between] == ["### rnn", ""]
     assert len(lines) == 4
     assert len({line.count("|") for line in lines}) == 1
 
@@ -84,6 +86,24 @@ def test_a_table_shows_the_threads_where_they_differ():
     assert headings[:3] == ["threads", "B, I, …, O", "what"]
     assert [row[:3] for row in cells[1:3]] == [["1", "8, 3, 2", "LSTM forward"], ["2", "8, 3, 2", "LSTM"]]
     assert report.table(told | {"sizes": blocks[:1]})[0][0] == "B, I, …, O"
+    titles = [report.title(told | {"sizes": some}) for some in (blocks, blocks[:1], blocks[1:])]
+    assert titles == ["mlp-step", "mlp-step (one thread)", "mlp-step (2 threads)"]
+
+
+def test_a_contender_may_measure_less_than_the_first():
+    whole, forward = report.summarise(["minigrad", "jax"], [{"minigrad": measured(10, 4), "jax": measured(5)}])
+    assert whole["ratios"]["jax"]["median"] == 2
+    assert forward["medians"] == {"minigrad": 4}
+    assert forward["ratios"] == {}
+
+
+def test_a_table_ends_with_geometric_means_over_the_sizes():
+    rows = [report.summarise(["minigrad", "torch"], [{"minigrad": measured(n), "torch": measured(2)}]) for n in (1, 4)]
+    blocks = [{"size": (n, 3, 4, 5), "threads": 1, "rows": found} for n, found in enumerate(rows)]
+    *_, last = report.table(record([], sizes=blocks))[1]
+    assert last == ["geometric mean", "LSTM", "", "", "", "", "1.00 (1.00–1.00)", "–"]
+    assert len(report.table(record([], sizes=blocks[:1]))[1]) == 1  # over one size there is none
+    assert len(report.table(record([], sizes=blocks, entry="loop-memory"))[1]) == 2
 
 
 def test_nothing_is_divided_by_memory_that_did_not_grow():
@@ -151,6 +171,18 @@ def test_a_worker_times_each_phase_and_keeps_what_is_to_be_compared():
     assert set(results(probe, np.asarray)) == {"LSTM value", "LSTM d/dW", "LSTM next value"}
     alone = replace(probe, phases={"forward": lambda _: np.float32(3)})
     assert [each["what"] for each in measure(alone, Library, seconds=0.0)] == ["LSTM"]
+
+
+def test_a_worker_tells_the_first_sample_from_later_ones():
+    class Library:
+        wait = staticmethod(lambda: None)
+
+    samples = []
+    probe = Probe("LSTM", {"forward": samples.append}, [], dict, first=True)
+    first, later, difference = measure(probe, Library, seconds=0.0)
+    assert [each["what"] for each in (first, later)] == ["LSTM: first step", "LSTM: later step"]
+    assert difference["median"] == pytest.approx(first["median"] - later["median"], abs=1e-6)
+    assert len(samples) == 1 + 5
 
 
 def test_a_worker_looks_at_the_memory_of_the_first_samples_alone():
@@ -236,9 +268,72 @@ def test_training_steps_learn(part, monkeypatch):
     assert probe.memory == 20
 
 
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("entry", "contender"),
+    [(entry, peer) for entry in ("rnn", "cells") for peer in ENTRIES[entry].contenders if peer != "minigrad-numpy"],
+)
+def test_all_layers_compute_the_same(entry, contender, tmp_path):
+    size = (5, 2, 3, 4)
+    if contender == "jax":  # in a process of its own: where it has been imported, none can fork
+        pytest.importorskip("jaxlib", reason="JAX is not installed")
+        command = ["-m", "benchmarks.worker", entry, contender, "--threads", "1", "--size", "5,2,3,4", "--results"]
+        subprocess.run([sys.executable, *command, str(tmp_path / "found.npz")], check=True, capture_output=True)
+        found = dict(np.load(tmp_path / "found.npz"))
+    else:
+        found = computed(contender, entry, size)
+    assert check.worst(found, computed("minigrad-graph", entry, size))[1] < check.TOLERANCE
+    assert len([name for name in found if name.endswith(" next value")]) == {"rnn": 3, "cells": 5}[entry]
+
+
+def test_a_scan_in_chunks_computes_the_same():
+    size = (9, 2, 3, 4)
+    ours, theirs = (computed(contender, "loop-length", size) for contender in ("minigrad-chunk", "minigrad-graph"))
+    assert check.worst(ours, theirs)[1] < check.TOLERANCE
+    (probe,) = loop_length.probes("minigrad", libraries.load("minigrad", "numpy", 1), size)
+    assert probe.memory == 20
+
+
+def test_what_is_compiled_at_once_divides_a_sequence():
+    assert [recurrent._at_once(T) for T in (64, 100, 1024, 7, 37)] == [32, 25, 32, 7, 1]
+
+
+def test_a_process_has_its_threads_and_its_contenders_environment(monkeypatch):
+    monkeypatch.setenv("MINIGRAD_KERNELS", "anything")
+    harness = run.Harness(argparse.Namespace(backend="numpy"))
+    harness.threads = 1
+    told = "import os; print(os.getenv('MINIGRAD_KERNELS'), os.environ['OMP_NUM_THREADS'])"
+    assert harness.python("-c", told) == "None 1\n"
+    assert harness.python("-c", told, **ENVIRONMENT["minigrad-numpy"]) == "numpy 1\n"
+    if hasattr(os, "sched_getaffinity"):
+        assert harness.python("-c", "import os; print(len(os.sched_getaffinity(0)))") == "1\n"
+
+
+def test_each_process_finds_the_cache_that_its_part_says(monkeypatch):
+    folders = []
+    harness = run.Harness(argparse.Namespace(backend="numpy", seconds=0.0))
+
+    def python(*arguments, **environment):
+        folders.append(environment["MINIGRAD_CACHE"])
+        return json.dumps({"facts": {}, "measurements": []})
+
+    monkeypatch.setattr(harness, "python", python)
+    for part in ENTRIES["loop-compile"].parts:
+        harness.worker(ENTRIES["loop-compile"], "minigrad", (2, 2, 2, 2), part)
+    empty, filled, again = folders
+    assert filled == again != empty
+
+
+def test_gpu_entries_are_run_where_they_are_named(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["run"])
+    assert set(ENTRIES) - set(run.arguments().names) == {"loop-gpu"}
+    monkeypatch.setattr(sys, "argv", ["run", "loop-gpu"])
+    assert run.arguments().names == ["loop-gpu"]
+
+
 def test_a_contender_without_a_gpu_says_so():
-    for contender in ("autograd", "mygrad"):
-        with pytest.raises(libraries.UnavailableError, match=f"{contender} computes with NumPy alone"):
+    for contender in ("autograd", "mygrad", "jax", "minigrad-numpy"):
+        with pytest.raises(libraries.UnavailableError, match=f"{contender} is measured on the CPU alone"):
             libraries.load(contender, "cupy", 1)
 
 

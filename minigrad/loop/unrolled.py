@@ -1,0 +1,63 @@
+"""A scan as the graph of all its steps: for what cannot be traced, for higher derivatives, and to be drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..errors import ShapeError
+from ..mode import scope
+from ..ops import stack, unstack
+from ..tensor import Tensor
+
+NONE, LEAF = "none", "leaf"
+
+
+def flatten(tree: Any) -> tuple[list[Any], Any]:
+    """The leaves of nested tuples, lists and dicts, and how they hang together."""
+    leaves: list[Any] = []
+
+    def take(part: Any) -> Any:
+        if part is None:
+            return NONE
+        if isinstance(part, dict):
+            return dict, tuple(part), tuple([take(part[name]) for name in part])
+        if isinstance(part, (tuple, list)):
+            return type(part), tuple([take(one) for one in part])
+        leaves.append(part)
+        return LEAF
+
+    return leaves, take(tree)
+
+
+def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:
+    """`leaves` hung together as `structure` says."""
+    given = iter(leaves)
+
+    def build(part: Any) -> Any:
+        if part == NONE:
+            return None
+        if part == LEAF:
+            return next(given)
+        if part[0] is dict:
+            return dict(zip(part[1], map(build, part[2]), strict=True))
+        made = [build(one) for one in part[1]]
+        return part[0](*made) if hasattr(part[0], "_fields") else part[0](made)
+
+    return build(structure)
+
+
+def unroll(
+    step: Callable[..., Any], carry: Any, xs: Sequence[Any], structure: Any, steps: int, reverse: bool
+) -> tuple[Any, Any]:
+    """Run `step` over all steps, one after the other, and stack what they put out; nodes are tagged "t=3"."""
+    items = [unstack(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in xs]
+    outputs: list[list[Any]] = [[] for _ in range(steps)]
+    y_structure: Any = NONE
+    for t in reversed(range(steps)) if reverse else range(steps):
+        with scope(f"t={t}"):
+            carry, y = step(carry, unflatten(structure, [item[t] for item in items]))
+        outputs[t], y_structure = flatten(y)
+    if len({len(leaves) for leaves in outputs}) > 1:
+        raise ShapeError("the step returns more outputs at some steps than at others: return the same at each")
+    return carry, unflatten(y_structure, [stack(list(leaves)) for leaves in zip(*outputs, strict=True)])
