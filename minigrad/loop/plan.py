@@ -45,7 +45,7 @@ class Place:
     when: str = "now"
 
 
-@dataclass
+@dataclass(eq=False)
 class Gemm:
     """Products with the same left operands, as one: each of `lefts` times its matrix of `matrices`, added up.
 
@@ -58,7 +58,7 @@ class Gemm:
     width: int
 
 
-@dataclass
+@dataclass(eq=False)
 class Total:
     """A sum over all steps: `kind` and `args` as of a `Summed`, which `source` is."""
 
@@ -93,6 +93,7 @@ class Loop:
     outers: list[Total] = field(default_factory=list)
     fixed: list[Value] = field(default_factory=list)
     stacked: set[int] = field(default_factory=set)
+    kernel: Any = None  # its machine code, once it has run
 
     @property
     def carried(self) -> str:

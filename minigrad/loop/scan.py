@@ -13,7 +13,7 @@ from ..graph import tick, walk
 from ..mode import MODE, enable_grad
 from ..primitive import Op, _several
 from ..tensor import Tensor, tensor
-from . import array_kernels
+from . import kernels
 from .arrays import Arrays, Lift
 from .environment import Environment, Path
 from .form import Summed
@@ -60,7 +60,7 @@ class Run:
             arrays.named[f"carry{i}"][first] = t.data
         lift = Lift(arrays, loop)
         lift.early()
-        array_kernels.run(loop, arrays, inputs.order)
+        kernels.run(loop, arrays, inputs.order)
         for name, expr in loop.results.items():
             if name not in arrays.named and not (name.startswith("s") and expr in loop.places):
                 arrays.named[name] = self._result(lift, name, expr)
@@ -114,7 +114,7 @@ class Run:
             mine.named[f"sum{n}"] = xp.zeros(total.source.shape if total.kind == "steps" else total.args[0].shape[1:], total.args[0].dtype)
         lift = Lift(mine, loop)
         lift.early()
-        array_kernels.run(loop, mine, inputs.order[::-1])
+        kernels.run(loop, mine, inputs.order[::-1])
         totals = lift.totals()
         totals |= {total.source: mine.named[f"sum{n}"] for n, total in enumerate(loop.sums)}
         end = {f"dcarry{i}": inputs.steps % 2 if f"dcarry{i}" in mine.in_turn else last for i in range(count)}

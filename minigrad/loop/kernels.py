@@ -1,0 +1,29 @@
+"""Which kernels run a loop: machine code where there is a compiler for it and it knows all that the loop does."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from . import array_kernels, machine
+from .arrays import Arrays
+from .plan import Loop
+
+
+def choice() -> str:
+    """What MINIGRAD_KERNELS says: "llvm", "numpy", or "auto" (llvm where it is installed)."""
+    return os.environ.get("MINIGRAD_KERNELS", "auto")
+
+
+def run(loop: Loop, arrays: Arrays, order: range) -> None:
+    """Run a loop over the steps in `order`."""
+    if arrays.xp is np and choice() != "numpy" and machine.available():
+        from . import llvm_kernels
+
+        if loop.kernel is None and llvm_kernels.can_run(loop):
+            loop.kernel = llvm_kernels.Kernel(loop)
+        if loop.kernel is not None:
+            loop.kernel.run(loop, arrays, order)
+            return
+    array_kernels.run(loop, arrays, order)

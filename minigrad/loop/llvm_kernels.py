@@ -1,0 +1,667 @@
+"""A loop as machine code: all steps of some rows of the batch in one call, forward or back.
+
+The rows of a batch do not see each other, so each thread runs all steps of its own rows, and no thread waits for another.
+In a step, products come first (the matrices were packed once, before the loop: panels of a few vectors' width, read in
+order), then one pass over each row in which everything element by element happens in registers. Where a product or a
+sum along the row needs what was made in such a pass, the step has several.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+import numpy as np
+
+from . import machine, simd
+from .arrays import Arrays
+from .form import Expr
+from .plan import Gemm, Loop, Place, ordered, pieces
+from .simd import Vector, Writer, constant, type_of
+from .threads import in_threads, threads_for
+
+KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d", np.dtype("bool"): "b"}
+SIZES = {"f": 4, "d": 8, "b": 1}
+Source = tuple[str, int, int]  # a row's pointer, where its columns start, and the distance of rows; see `_Code.source`
+
+
+def can_run(loop: Loop) -> bool:
+    """Is everything in the loop of a kind that this file knows?"""
+    kinds = {KINDS.get(np.dtype(expr.dtype)) for expr in _all(loop) if expr.kind != "number" or expr.shape} - {"b"}
+    if len(kinds) != 1 or None in kinds:
+        return False
+    for expr in loop.steps:
+        if expr.kind not in ("map", "product", "reduce", "part", "join") or expr.width is None:
+            return False
+        if expr.kind == "map" and not (simd.is_known(expr.what[0].name) and _plain(expr.what[1])):
+            return False
+        if expr.kind == "part" and expr.args[0].kind != "in":
+            return False
+    incoming = [expr for expr in _all(loop) if expr.kind in ("in", "saved", "fixed")]
+    return all(expr.width is not None or expr.kind == "fixed" for expr in incoming) and all(
+        expr.width is not None for expr in [*loop.carry, *(expr for expr, _ in loop.stores)]
+    )
+
+
+def _plain(options: dict[str, Any]) -> bool:
+    return all(value is None or isinstance(value, (int, float, np.dtype, type, str)) for value in options.values())
+
+
+def _all(loop: Loop) -> list[Expr]:
+    """Everything that the loop computes, reads and stores."""
+    steps = set(loop.steps)
+    roots = [*loop.steps, *(expr for expr, _ in loop.stores), *(arg for total in loop.sums for arg in total.args)]
+    return ordered(roots, lambda expr: expr in loop.places and expr not in steps)
+
+
+class _Code:
+    """The code of one loop, and what it wants in its table: pointers and counts, by name."""
+
+    def __init__(self, loop: Loop):
+        self.loop, self.w = loop, Writer()
+        self.kind = next(kind for expr in _all(loop) if (kind := KINDS.get(np.dtype(expr.dtype))) in ("f", "d"))
+        self.size = SIZES[self.kind]
+        self.lanes = machine.vector_bytes() // self.size
+        self.table: dict[Any, int] = {}
+        self.columns: dict[str, int] = {}  # of each array: how far its rows are apart
+        self.stage: dict[Expr, int] = {}
+        self.turn: dict[Expr, int] = {}
+        self.scratch: dict[Any, int] = {}  # what is kept on the way through a step -> how wide its rows are
+        self.gemms: set[tuple[int, int]] = set()
+        self.member: dict[Expr, tuple[Gemm, int]] = {e: (g, low) for g in loop.gemms for e, low in g.members}
+        self.stores: list[tuple[Expr, Place]] = []
+        for expr, place in loop.stores:
+            at = place.low
+            for piece in pieces(expr):
+                self.stores.append((piece, Place(place.array, at, place.when)))
+                at += piece.shape[1]
+        self.sums: list[tuple[Expr, int, int]] = []  # what is added up, to which of the loop's sums, from which column on
+        for n, total in enumerate(loop.sums):
+            at = 0
+            for piece in pieces(total.args[0]):
+                self.sums.append((piece, n, at))
+                at += piece.shape[1]
+        self._order()
+
+    # When what is computed
+
+    def _order(self) -> None:
+        """Stages (before each there are products) and within them turns (before each there are sums along rows)."""
+        for expr in self.loop.steps:
+            stage = max([self._stage(arg) for arg in expr.args], default=0)
+            if expr.kind == "product":
+                stage = max(self._stage(left) for member in self.member[expr][0].lefts for left in [member]) + 1
+            turn = 0
+            for arg in expr.args:
+                if self._stage(arg) == stage and expr.kind != "product":
+                    turn = max(turn, self.turn.get(arg, 0) + (arg.kind == "reduce"))
+            self.stage[expr], self.turn[expr] = stage, turn
+
+    def _stage(self, expr: Expr) -> int:
+        return self.stage.get(expr, 0)
+
+    def _place(self, expr: Expr) -> Place | None:
+        """Where an expression lies once it is there: what came in, what was kept, not yet what this step will store."""
+        return self.loop.places.get(expr) if expr not in self.stage else None
+
+    def _kept_at(self, expr: Expr) -> Place | None:
+        """Where this step stores an expression in its own kind."""
+        return next((place for other, place in self.stores if other is expr), None)
+
+    # The table
+
+    def entry(self, what: Any) -> str:
+        """The name of a word of the table."""
+        return f"%w{self.table.setdefault(what, len(self.table))}"
+
+    def write(self) -> str:
+        """The module's text."""
+        w = self.w
+        last = max([*self.stage.values(), 0])
+        self._plan_scratch()
+        w.label("step")
+        w.add("%k = phi i64 [0, %entry], [%k_next, %step_end]")
+        w.add(f"%offset = mul i64 %k, {self.entry('stride')}")
+        w.add(f"%t = add i64 %offset, {self.entry('first')}")
+        w.add("%odd = and i64 %k, 1")
+        w.add("%even = xor i64 %odd, 1")
+        self.at: dict[tuple[str, str], str] = {}
+        for place in dict.fromkeys((place.array, place.when) for place in self._all_places()):
+            self.at[place] = self._step_pointer(*place)
+        for stage in range(last + 1):
+            for gemm in self.loop.gemms:
+                if self.stage[gemm.members[0][0]] == stage:
+                    self._gemm(gemm)
+            self._rows(stage)
+        w.add("br label %step_end")
+        w.label("step_end")
+        w.add("%k_next = add i64 %k, 1")
+        w.add(f"%more = icmp slt i64 %k_next, {self.entry('steps')}")
+        w.add("br i1 %more, label %step, label %done")
+        loads = []
+        for what, n in self.table.items():
+            loads.append(f"  %p{n} = getelementptr i64, ptr %table, i64 {n}")
+            kind = "i64" if isinstance(what, str) else "ptr"
+            loads.append(f"  %w{n} = load {kind}, ptr %p{n}")
+        body = "\n".join(["entry:", *loads, "  br label %step", *w.lines, "done:", "  ret void"])
+        text = f"define void @loop(ptr %table, i64 %r0, i64 %r1, i64 %thread) {{\n{body}\n}}\n"
+        kernels = [gemm_text(self.kind, self.lanes, *shape) for shape in sorted(self.gemms)]
+        return "\n".join([*sorted(w.declared | DECLARED(self.kind, self.lanes)), *kernels, text])
+
+    def _all_places(self) -> list[Place]:
+        found = [place for _, place in self.stores]
+        return found + [place for expr in _all(self.loop) if (place := self._place(expr))]
+
+    def _step_pointer(self, array: str, when: str) -> str:
+        """Where an array's rows of this step start."""
+        w, columns = self.w, self.entry(f"columns {array}")
+        if when == "now":
+            index = "%t"
+        else:
+            turned = self.entry(f"turn {array}")  # 1 where there are two in turn, else 0
+            shifted = w.make(f"add i64 %t, {self.entry(f'{when} {array}')}")
+            in_turn = w.make(f"icmp ne i64 {turned}, 0")
+            index = w.make(f"select i1 {in_turn}, i64 {'%odd' if when == 'before' else '%even'}, i64 {shifted}")
+        rows = w.make(f"mul i64 {index}, {self.entry('batch')}")
+        elements = w.make(f"mul i64 {rows}, {columns}")
+        kind = self._kind_of(array)
+        return w.make(f"getelementptr i8, ptr {self.entry(('array', array))}, i64 {w.make(f'mul i64 {elements}, {SIZES[kind]}')}")
+
+    def _kind_of(self, array: str) -> str:
+        for expr in _all(self.loop):
+            place = self._place(expr)
+            if place and place.array == array:
+                return KINDS[np.dtype(expr.dtype)]
+        return next(KINDS[np.dtype(expr.dtype)] for expr, place in self.stores if place.array == array)
+
+    # What must be in memory between the passes of a step
+
+    def _plan_scratch(self) -> None:
+        for gemm in self.loop.gemms:
+            panel = self.panel(gemm.width)
+            self.scratch[gemm] = -(-gemm.width // panel) * panel
+            for left in gemm.lefts:
+                if not self._in_memory(left):
+                    self.scratch[left] = left.shape[1]
+        for expr in self.loop.steps:
+            for arg in expr.args:
+                if expr.kind == "product" or arg not in self.stage or arg.kind == "product":
+                    continue
+                same = self._group(arg) == self._group(expr)
+                scalar = arg.shape[1] == 1 and self.stage[arg] == self.stage[expr]
+                if not same and not scalar and not self._in_memory(arg):
+                    self.scratch[arg] = arg.shape[1]
+
+    def _group(self, expr: Expr) -> tuple[int, int, int]:
+        return self.stage[expr], self.turn[expr], self._span(expr)
+
+    def _span(self, expr: Expr) -> int:
+        """Over how many columns the pass runs that computes an expression."""
+        return expr.args[0].shape[1] if expr.kind == "reduce" else expr.shape[1]
+
+    def _in_memory(self, expr: Expr) -> bool:
+        """Does it lie somewhere, or will it once its pass is over?"""
+        if expr.kind == "part":
+            return self._in_memory(expr.args[0])
+        return expr in self.loop.places and expr not in self.stage or expr in self.member or self._kept_at(expr) is not None
+
+    def source(self, expr: Expr) -> tuple[str, str, int, str]:
+        """Where the rows of an expression are: pointer, distance of rows (in elements), first column, kind."""
+        if expr.kind == "part":
+            pointer, distance, low, kind = self.source(expr.args[0])
+            return pointer, distance, low + expr.what[0], kind
+        kind = KINDS[np.dtype(expr.dtype)]
+        if expr in self.member:
+            gemm, low = self.member[expr]
+            return self.entry(("scratch", gemm)), str(self.scratch[gemm]), low, kind
+        place = self._place(expr) or self._kept_at(expr)
+        if place is not None:
+            return self.at[place.array, place.when], self.entry(f"columns {place.array}"), place.low, kind
+        return self.entry(("scratch", expr)), str(self.scratch[expr]), 0, kind
+
+    # Products
+
+    def panel(self, width: int) -> int:
+        """How many columns of a product are computed together."""
+        vectors = 4 if machine.registers() == 32 else 2
+        while vectors > 1 and (vectors // 2) * self.lanes >= width:
+            vectors //= 2
+        return vectors * self.lanes
+
+    def _gemm(self, gemm: Gemm) -> None:
+        w, vectors = self.w, self.panel(gemm.width) // self.lanes
+        out, distance = self.entry(("scratch", gemm)), self.scratch[gemm]
+        self.gemms.add((vectors, 0))
+        for n, (left, matrix) in enumerate(zip(gemm.lefts, gemm.matrices, strict=True)):
+            pointer, rows, low, _ = self.source(left)
+            start = w.make(f"getelementptr {simd.NAMES[self.kind]}, ptr {pointer}, i64 {low}")
+            w.add(
+                f"call void @gemm{vectors}(ptr {start}, i64 {rows}, ptr {self.entry(('packed', gemm, n))}, "
+                f"i64 {matrix.shape[0]}, ptr {out}, i64 {distance}, i64 %r0, i64 %r1, i1 {'true' if n else 'false'})"
+            )
+
+    # Rows
+
+    def _rows(self, stage: int) -> None:
+        """A pass over each row for everything element by element in a stage."""
+        w = self.w
+        inside = [expr for expr in self.loop.steps if self.stage[expr] == stage and expr.kind in ("map", "reduce")]
+        copies = [(expr, place) for expr, place in self.stores if self._stage(expr) == stage]
+        sums = [item for item in self.sums if self._stage(item[0]) == stage]
+        if not (inside or copies or sums):
+            return
+        n = len(w.lines)
+        row, after = f"row{n}", f"rows_done{n}"
+        w.add(f"br label %{row}_start")
+        w.label(f"{row}_start")
+        some = w.make("icmp slt i64 %r0, %r1")
+        w.add(f"br i1 {some}, label %{row}, label %{after}")
+        w.label(row)
+        self.row = f"%b{n}"
+        w.add(f"{self.row} = phi i64 [%r0, %{row}_start], [{self.row}_next, %{row}_end]")
+        self.pointers: dict[Any, str] = {}
+        self.scalars: dict[Expr, Vector] = {}
+        groups: dict[tuple[int, int], list[Expr]] = {}
+        for expr in inside:
+            groups.setdefault((self.turn[expr], self._span(expr)), []).append(expr)
+        for expr in [*(expr for expr, _ in copies), *(expr for expr, _, _ in sums)]:
+            groups.setdefault((self._after(expr), expr.shape[1]), [])
+        for (turn, span), exprs in sorted(groups.items(), key=lambda item: item[0]):
+            here = [item for item in copies if (self._after(item[0]), item[0].shape[1]) == (turn, span)]
+            added = [item for item in sums if (self._after(item[0]), item[0].shape[1]) == (turn, span)]
+            self._pass(exprs, here, added, span)
+        w.add(f"br label %{row}_end")
+        w.label(f"{row}_end")
+        w.add(f"{self.row}_next = add i64 {self.row}, 1")
+        more = w.make(f"icmp slt i64 {self.row}_next, %r1")
+        w.add(f"br i1 {more}, label %{row}, label %{after}")
+        w.label(after)
+
+    def _after(self, expr: Expr) -> int:
+        """The first turn of its stage in which an expression is there."""
+        return self.turn.get(expr, 0) + (expr.kind == "reduce")
+
+    def _pass(self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any], span: int) -> None:
+        """All columns of one row: whole vectors in a loop, then what is left over."""
+        w = self.w
+        reduced = [expr for expr in exprs if expr.kind == "reduce"]
+        totals: dict[Expr, Vector] = {}
+        for expr in reduced:
+            start = 0.0 if expr.what == "sum" else -np.inf
+            totals[expr] = constant(w, start, self.kind, self.lanes)
+        whole = span // self.lanes * self.lanes
+        if whole > self.lanes:
+            n = len(w.lines)
+            before = f"before{n}"
+            w.add(f"br label %{before}")
+            w.label(before)
+            self._warm(exprs, copies, sums)
+            w.add(f"br label %columns{n}")
+            w.label(f"columns{n}")
+            column = f"%j{n}"
+            w.add(f"{column} = phi i64 [0, %{before}], [{column}_next, %columns{n}]")
+            sofar = {expr: Vector(w, w.name(), self.kind, self.lanes) for expr in reduced}
+            place_of_sums = len(w.lines)
+            made = self._columns(exprs, copies, sums, column, self.lanes)
+            for expr in reduced:
+                total = _combine(expr, sofar[expr], made[expr])
+                old = f"[{totals[expr].ref}, %{before}], [{total.ref}, %columns{n}]"
+                w.lines.insert(place_of_sums, f"  {sofar[expr].ref} = phi {total.type} {old}")
+                totals[expr] = total
+            w.add(f"{column}_next = add i64 {column}, {self.lanes}")
+            more = w.make(f"icmp slt i64 {column}_next, {whole}")
+            w.add(f"br i1 {more}, label %columns{n}, label %columns_done{n}")
+            w.label(f"columns_done{n}")
+        elif whole:
+            made = self._columns(exprs, copies, sums, "0", self.lanes)
+            totals = {expr: _combine(expr, totals[expr], made[expr]) for expr in reduced}
+        results = {expr: _across(expr, totals[expr]) for expr in reduced} if whole else {}
+        rest = span - whole
+        if rest:
+            made = self._columns(exprs, copies, sums, str(whole), rest)
+            for expr in reduced:
+                left_over = _across(expr, made[expr])
+                results[expr] = _combine(expr, results[expr], left_over) if whole else left_over
+        for expr, value in results.items():
+            self.scalars[expr] = value
+            self._put(expr, value, "0")
+
+    def _warm(self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any]) -> None:
+        """Compute the pointers to this row, and the single numbers, before the loop over its columns."""
+        inside = set(exprs)
+        for expr in exprs:
+            for arg in expr.args:
+                if arg not in inside and arg.kind != "number":
+                    self._row_of(arg)
+                    if arg.width == 1 or (arg.kind == "fixed" and self._is_single(arg)):
+                        self._scalar(arg)
+            if expr in self.scratch:
+                self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), self.kind)
+            for other, place in self.stores:
+                if other is expr:
+                    self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
+        for expr, place in copies:
+            if expr not in inside and expr.kind != "number":
+                self._row_of(expr)
+                if expr.width == 1:
+                    self._scalar(expr)
+            self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
+        for expr, n, low in sums:
+            if expr not in inside and expr.kind != "number":
+                self._row_of(expr)
+            self._sum_pointer(n)
+            del low
+
+    def _is_single(self, expr: Expr) -> bool:
+        return not expr.shape or expr.shape[-1] == 1
+
+    def _row_pointer(self, pointer: str, distance: str, kind: str) -> str:
+        key = pointer, distance
+        if key not in self.pointers:
+            offset = self.w.make(f"mul i64 {self.row}, {distance}")
+            self.pointers[key] = self.w.make(f"getelementptr {_stored(kind)}, ptr {pointer}, i64 {offset}")
+        return self.pointers[key]
+
+    def _row_of(self, expr: Expr) -> tuple[str, int, str]:
+        """A pointer to this row of an expression that lies in memory, its first column, and its kind."""
+        if expr.kind == "fixed":
+            kind = KINDS[np.dtype(expr.dtype)]
+            by_row = len(expr.shape) == 2 and expr.shape[0] == self.loop.form.batch != 1
+            distance = str(expr.shape[1]) if by_row else "0"
+            return self._row_pointer(self.entry(("fixed", expr.what)), distance, kind), 0, kind
+        pointer, distance, low, kind = self.source(expr)
+        return self._row_pointer(pointer, distance, kind), low, kind
+
+    def _scalar(self, expr: Expr) -> Vector:
+        """A single number of this row."""
+        if expr not in self.scalars:
+            pointer, low, kind = self._row_of(expr)
+            self.scalars[expr] = self._load(pointer, str(low), kind, 1)
+        return self.scalars[expr]
+
+    def _load(self, pointer: str, column: str, kind: str, lanes: int) -> Vector:
+        at = self.w.make(f"getelementptr {_stored(kind)}, ptr {pointer}, i64 {column}")
+        stored = type_of(kind, lanes) if kind != "b" else ("i8" if lanes == 1 else f"<{lanes} x i8>")
+        value = self.w.make(f"load {stored}, ptr {at}, align {SIZES[kind]}")
+        if kind == "b":
+            value = self.w.make(f"icmp ne {stored} {value}, {'0' if lanes == 1 else 'zeroinitializer'}")
+        return Vector(self.w, value, kind, lanes)
+
+    def _save(self, value: Vector, pointer: str, column: str) -> None:
+        kind, w = value.kind, self.w
+        at = w.make(f"getelementptr {_stored(kind)}, ptr {pointer}, i64 {column}")
+        ref, stored = value.ref, value.type
+        if kind == "b":
+            stored = "i8" if value.lanes == 1 else f"<{value.lanes} x i8>"
+            ref = w.make(f"zext {value.type} {ref} to {stored}")
+        w.add(f"store {stored} {ref}, ptr {at}, align {SIZES[kind]}")
+
+    def _columns(
+        self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any], column: str, lanes: int
+    ) -> dict[Expr, Vector]:
+        """Everything that a pass does with `lanes` columns from `column` on."""
+        w = self.w
+        made: dict[Expr, Vector] = {}
+
+        def value(expr: Expr, lanes: int) -> Vector:
+            if expr in made:
+                return made[expr].spread(lanes)
+            if expr.kind == "number":
+                kind = self.kind if not isinstance(expr.what, bool) else "b"
+                return constant(w, expr.what, kind, lanes)
+            if expr in self.scalars or expr.width == 1 or (expr.kind == "fixed" and self._is_single(expr)):
+                return self._scalar(expr).spread(lanes)
+            pointer, low, kind = self._row_of(expr)
+            at = w.make(f"add i64 {column}, {low}") if low else column
+            made[expr] = self._load(pointer, at, kind, lanes)
+            return made[expr]
+
+        for expr in exprs:
+            if expr.kind == "reduce":
+                made[expr] = value(expr.args[0], lanes)
+                continue
+            kind = KINDS[np.dtype(expr.dtype)]
+            op, options = expr.what
+            args = [value(arg, lanes) for arg in expr.args]
+            found = simd.apply(op.name, args, options, kind).as_kind(kind)
+            made[expr] = found
+            if expr.shape[1] == 1:
+                self.scalars[expr] = found
+            self._put(expr, found, column)
+        for expr, place in copies:
+            if expr not in exprs:
+                found = value(expr, lanes).as_kind(KINDS[np.dtype(expr.dtype)])
+                self._save_at(expr, place, found, column)
+        for expr, n, low in sums:
+            pointer = self._sum_pointer(n)
+            at = w.make(f"add i64 {column}, {low}") if low else column
+            before = self._load(pointer, at, self.kind, lanes)
+            self._save(before + value(expr, lanes), pointer, at)
+        return {expr: made[expr] for expr in exprs if expr.kind == "reduce"}
+
+    def _put(self, expr: Expr, value: Vector, column: str) -> None:
+        """Store an expression of this pass wherever it belongs."""
+        for other, place in self.stores:
+            if other is expr:
+                self._save_at(expr, place, value, column)
+        if expr in self.scratch:
+            self._save(value, self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), value.kind), column)
+
+    def _save_at(self, expr: Expr, place: Place, value: Vector, column: str) -> None:
+        pointer = self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), value.kind)
+        at = self.w.make(f"add i64 {column}, {place.low}") if place.low else column
+        self._save(value, pointer, at)
+
+    def _sum_pointer(self, n: int) -> str:
+        """Where a sum over all steps lies: one row for each thread, or the batch's rows."""
+        total = self.loop.sums[n]
+        width = total.args[0].shape[1]
+        pointer = self.entry(("sum", n))
+        if total.kind == "steps":
+            return self._row_pointer(pointer, str(width), self.kind)
+        key = pointer, "thread"
+        if key not in self.pointers:
+            offset = self.w.make(f"mul i64 %thread, {width}")
+            self.pointers[key] = self.w.make(f"getelementptr {simd.NAMES[self.kind]}, ptr {pointer}, i64 {offset}")
+        return self.pointers[key]
+
+
+def _stored(kind: str) -> str:
+    return "i8" if kind == "b" else simd.NAMES[kind]
+
+
+def _combine(expr: Expr, total: Vector, value: Vector) -> Vector:
+    return total + value if expr.what == "sum" else total.call("maximum", value)
+
+
+def _across(expr: Expr, total: Vector) -> Vector:
+    """The sum or the largest of all lanes."""
+    found = Vector(total.writer, total.lane(0), total.kind, 1)
+    for lane in range(1, total.lanes):
+        found = _combine(expr, found, Vector(total.writer, total.lane(lane), total.kind, 1))
+    return found
+
+
+def DECLARED(kind: str, lanes: int) -> set[str]:  # noqa: N802
+    vector = type_of(kind, lanes)
+    return {f"declare {vector} @llvm.fma.v{lanes}{simd.SUFFIX[kind]}({vector}, {vector}, {vector})"}
+
+
+@functools.cache
+def gemm_text(kind: str, lanes: int, vectors: int, _: int) -> str:
+    """Rows times a packed matrix: for each panel of columns, blocks of rows, each block's sums held in registers."""
+    room = machine.registers() - vectors - 2
+    blocks = [rows for rows in (8, 6, 4, 3, 2, 1) if rows * vectors <= room]
+    blocks = [blocks[0], *(rows for rows in (4, 2, 1) if rows < blocks[0])]
+    scalar, vector, size = simd.NAMES[kind], type_of(kind, lanes), SIZES[kind]
+    panel = vectors * lanes
+    lines = [
+        f"define internal void @gemm{vectors}(ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, i64 %r0, "
+        "i64 %r1, i1 %more) {",
+        "entry:",
+        f"  %panel_size = mul i64 %depth, {panel}",
+        "  br label %panel",
+        "panel:",
+        f"  %p = phi i64 [0, %entry], [%p_next, %panel_end]",
+        "  %p_at = mul i64 %p, %panel_size",
+        f"  %b = getelementptr {scalar}, ptr %packed, i64 %p_at",
+        f"  %column = mul i64 %p, {panel}",
+        f"  br label %enter{blocks[0]}",
+    ]
+    before, came_from = "%r0", "panel"
+    for n, rows in enumerate(blocks):
+        after = f"enter{blocks[n + 1]}" if n + 1 < len(blocks) else "panel_end"
+        r = f"%r_{rows}"
+        lines += [
+            f"enter{rows}:",
+            f"  {r} = phi i64 [{before}, %{came_from}], [{r}_next, %store{rows}]",
+            f"  {r}_next = add i64 {r}, {rows}",
+            f"  %fits{rows} = icmp sle i64 {r}_next, %r1",
+            f"  br i1 %fits{rows}, label %block{rows}, label %{after}",
+            f"block{rows}:",
+        ]
+        for i in range(rows):
+            lines += [
+                f"  %row{rows}_{i} = add i64 {r}, {i}",
+                f"  %a_at{rows}_{i} = mul i64 %row{rows}_{i}, %lda",
+                f"  %a{rows}_{i} = getelementptr {scalar}, ptr %a, i64 %a_at{rows}_{i}",
+                f"  %c_at{rows}_{i} = mul i64 %row{rows}_{i}, %ldc",
+                f"  %c_in{rows}_{i} = add i64 %c_at{rows}_{i}, %column",
+                f"  %c{rows}_{i} = getelementptr {scalar}, ptr %c, i64 %c_in{rows}_{i}",
+            ]
+        lines += [f"  br i1 %more, label %load{rows}, label %start{rows}", f"load{rows}:"]
+        cells = [(i, j) for i in range(rows) for j in range(vectors)]
+        for i, j in cells:
+            lines.append(f"  %cp{rows}_{i}_{j} = getelementptr {scalar}, ptr %c{rows}_{i}, i64 {j * lanes}")
+            lines.append(f"  %old{rows}_{i}_{j} = load {vector}, ptr %cp{rows}_{i}_{j}, align {size}")
+        lines += [f"  br label %start{rows}", f"start{rows}:"]
+        for i, j in cells:
+            lines.append(
+                f"  %from{rows}_{i}_{j} = phi {vector} [zeroinitializer, %block{rows}], [%old{rows}_{i}_{j}, %load{rows}]"
+            )
+        lines += [f"  br label %depth{rows}", f"depth{rows}:"]
+        lines.append(f"  %k{rows} = phi i64 [0, %start{rows}], [%k{rows}_next, %depth{rows}]")
+        for i, j in cells:
+            lines.append(
+                f"  %s{rows}_{i}_{j} = phi {vector} [%from{rows}_{i}_{j}, %start{rows}], [%n{rows}_{i}_{j}, %depth{rows}]"
+            )
+        lines.append(f"  %b_at{rows} = mul i64 %k{rows}, {panel}")
+        for j in range(vectors):
+            lines += [
+                f"  %b_in{rows}_{j} = add i64 %b_at{rows}, {j * lanes}",
+                f"  %bp{rows}_{j} = getelementptr {scalar}, ptr %b, i64 %b_in{rows}_{j}",
+                f"  %b{rows}_{j} = load {vector}, ptr %bp{rows}_{j}, align {size}",
+            ]
+        for i in range(rows):
+            lines += [
+                f"  %ap{rows}_{i} = getelementptr {scalar}, ptr %a{rows}_{i}, i64 %k{rows}",
+                f"  %one{rows}_{i} = load {scalar}, ptr %ap{rows}_{i}, align {size}",
+                f"  %first{rows}_{i} = insertelement {vector} poison, {scalar} %one{rows}_{i}, i32 0",
+                f"  %all{rows}_{i} = shufflevector {vector} %first{rows}_{i}, {vector} poison, <{lanes} x i32> "
+                "zeroinitializer",
+            ]
+            for j in range(vectors):
+                lines.append(
+                    f"  %n{rows}_{i}_{j} = call {vector} @llvm.fma.v{lanes}{simd.SUFFIX[kind]}({vector} %all{rows}_{i}, "
+                    f"{vector} %b{rows}_{j}, {vector} %s{rows}_{i}_{j})"
+                )
+        lines += [
+            f"  %k{rows}_next = add i64 %k{rows}, 1",
+            f"  %deeper{rows} = icmp slt i64 %k{rows}_next, %depth",
+            f"  br i1 %deeper{rows}, label %depth{rows}, label %store{rows}",
+            f"store{rows}:",
+        ]
+        for i, j in cells:
+            lines.append(f"  %to{rows}_{i}_{j} = getelementptr {scalar}, ptr %c{rows}_{i}, i64 {j * lanes}")
+            lines.append(f"  store {vector} %n{rows}_{i}_{j}, ptr %to{rows}_{i}_{j}, align {size}")
+        lines.append(f"  br label %enter{rows}")
+        before, came_from = r, f"enter{rows}"
+    lines += [
+        "panel_end:",
+        "  %p_next = add i64 %p, 1",
+        "  %done_columns = mul i64 %p_next, " + str(panel),
+        "  %again = icmp slt i64 %done_columns, %ldc",
+        "  br i1 %again, label %panel, label %end",
+        "end:",
+        "  ret void",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+# Running it
+
+
+class Kernel:
+    """The machine code of a loop, for any number of steps and rows."""
+
+    def __init__(self, loop: Loop):
+        self.code = _Code(loop)
+        self.library = machine.Library(self.code.write())
+        pointer, number = ctypes.c_void_p, ctypes.c_int64
+        self.function = self.library.function("loop", pointer, number, number, number)
+
+    def run(self, loop: Loop, arrays: Arrays, order: range) -> None:
+        """Run the loop over the steps in `order`."""
+        batch, code = loop.form.batch, self.code
+        dtype = np.dtype("float32" if code.kind == "f" else "float64")
+        held: list[Any] = []  # alive until the call is over
+
+        def address(array: np.ndarray) -> int:
+            held.append(array)
+            return array.ctypes.data
+
+        work = sum(gemm.width * sum(m.shape[0] for m in gemm.matrices) for gemm in loop.gemms) + 50 * loop.carry[0].shape[1]
+        threads = threads_for(batch, work * batch * len(order))
+        partial: dict[int, np.ndarray] = {}
+
+        def word(what: Any) -> int:
+            if isinstance(what, str):
+                return self._number(what, loop, arrays, order)
+            if what[0] == "array":
+                array = arrays.named[what[1]]
+                if not array.flags.c_contiguous:
+                    array = arrays.named[what[1]] = np.ascontiguousarray(array)
+                return address(array)
+            if what[0] == "scratch":
+                return address(np.empty((batch, code.scratch[what[1]]), dtype))
+            if what[0] == "packed":
+                matrix = arrays.fixed(what[1].matrices[what[2]])
+                return address(pack(np.asarray(matrix, dtype), code.panel(what[1].width)))
+            if what[0] == "fixed":
+                value = arrays.fixed(what[1])
+                return address(np.ascontiguousarray(value if value.dtype == bool else np.asarray(value, dtype)))
+            total = loop.sums[what[1]]
+            if total.kind == "steps":
+                return address(arrays.named[f"sum{what[1]}"])
+            partial[what[1]] = np.zeros((threads, total.args[0].shape[1]), dtype)
+            return address(partial[what[1]])
+
+        table = np.array([word(what) for what in code.table], np.int64)
+        bounds = [batch * n // threads for n in range(threads + 1)]
+        in_threads([functools.partial(self.function, table.ctypes.data, bounds[n], bounds[n + 1], n) for n in range(threads)])
+        for n, rows in partial.items():
+            arrays.named[f"sum{n}"][...] = rows.sum(axis=0)
+
+    def _number(self, what: str, loop: Loop, arrays: Arrays, order: range) -> int:
+        name, _, array = what.partition(" ")
+        if name == "columns":
+            return int(arrays.named[array].shape[2])
+        if name in ("before", "after"):
+            return arrays.shift(Place(array, 0, name))
+        if name == "turn":
+            return int(array in arrays.in_turn)
+        return {"steps": len(order), "batch": loop.form.batch, "first": order[0], "stride": order.step}[name]
+
+
+def pack(matrix: np.ndarray, panel: int) -> np.ndarray:
+    """A matrix (depth, columns) as panels of columns, each row by row; zeros where the last one is not full."""
+    depth, columns = matrix.shape
+    count = -(-columns // panel)
+    packed = np.zeros((count, depth, panel), matrix.dtype)
+    full = columns // panel
+    packed[:full] = matrix[:, : full * panel].reshape(depth, full, panel).swapaxes(0, 1)
+    if full < count:
+        packed[full, :, : columns - full * panel] = matrix[:, full * panel :]
+    return packed

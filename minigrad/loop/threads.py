@@ -1,0 +1,36 @@
+"""Threads for loops in machine code: each runs a share of the batch, and Python's lock is free meanwhile."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+LEAST_WORK = 200_000  # multiplications; below, another thread's start takes longer than it saves
+
+
+@functools.cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(count() - 1, 1), "minigrad-loop")
+
+
+@functools.cache
+def count() -> int:
+    """How many threads a loop may use: what OMP_NUM_THREADS says, else the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(int(given), cores)) if given.isdigit() else cores
+
+
+def threads_for(rows: int, work: int) -> int:
+    """How many threads to share `rows` among, for `work` multiplications in all."""
+    return max(1, min(count(), rows, work // LEAST_WORK))
+
+
+def in_threads(tasks: Sequence[Callable[[], object]]) -> None:
+    """Run all tasks at once, the first of them here."""
+    others = [_pool().submit(task) for task in tasks[1:]]
+    tasks[0]()
+    for other in others:
+        other.result()
