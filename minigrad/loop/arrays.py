@@ -70,11 +70,29 @@ class Arrays:
         return array if width in (None, array.shape[-1]) else array[:, :, place.low : place.low + width]  # type: ignore[operator]
 
 
+class Products:
+    """Products over the rows of all steps at once, in array code."""
+
+    def __init__(self, xp: Any):
+        self.xp = xp
+
+    def product(self, left: Any, matrix: Any, out: Any, add: bool = False) -> None:
+        """left (rows, depth) times matrix (depth, columns) into `out`, or added to it."""
+        if add:
+            out += left @ matrix
+        else:
+            self.xp.matmul(left, matrix, out=out)
+
+    def outer(self, left: Any, right: Any) -> Any:
+        """leftᵀ right, of (rows, depth) and (rows, columns)."""
+        return left.T @ right
+
+
 class Lift:
     """Computes expressions over all steps at once."""
 
-    def __init__(self, arrays: Arrays, loop: Loop):
-        self.arrays, self.loop, self.xp = arrays, loop, arrays.xp
+    def __init__(self, arrays: Arrays, loop: Loop, products: Products):
+        self.arrays, self.loop, self.products, self.xp = arrays, loop, products, arrays.xp
         self._done: dict[Expr, Any] = {}
 
     def early(self) -> None:
@@ -87,11 +105,7 @@ class Lift:
             for n, (left, matrix) in enumerate(zip(gemm.lefts, gemm.matrices, strict=True)):
                 rows = self(left)
                 rows = rows.reshape(-1, rows.shape[-1])
-                into = part.reshape(-1, gemm.width)
-                if n:
-                    into += rows @ self.arrays.fixed(matrix)
-                else:
-                    self.xp.matmul(rows, self.arrays.fixed(matrix), out=into)
+                self.products.product(rows, self.arrays.fixed(matrix), part.reshape(-1, gemm.width), n > 0)
 
     def __call__(self, expr: Expr) -> Any:
         """The values of `expr`, steps first."""
@@ -125,11 +139,11 @@ class Lift:
         if expr.kind == "reduce":
             return getattr(args[0], expr.what)(axis=2, keepdims=True)
         if expr.kind == "product":
-            total = None
-            for left, matrix in zip(args, expr.what, strict=True):
-                product = left.reshape(-1, left.shape[-1]) @ self.arrays.fixed(matrix)
-                total = product if total is None else total + product
-            return total.reshape(self.arrays.steps, *expr.shape)  # type: ignore[union-attr]
+            total = xp.empty((self.arrays.steps, *expr.shape), expr.dtype)
+            rows = total.reshape(-1, expr.shape[1])
+            for n, (left, matrix) in enumerate(zip(args, expr.what, strict=True)):
+                self.products.product(left.reshape(-1, left.shape[-1]), self.arrays.fixed(matrix), rows, n > 0)
+            return total
         op, options = expr.what
         out = op.kernel(xp, *args, **options)
         shape = (self.arrays.steps, *expr.shape)
@@ -163,7 +177,7 @@ class Lift:
             left = self.everywhere(rows)
             left = left.reshape(-1, left.shape[-1])
             for run in self._runs(wanted):
-                product = left.T @ self._columns([columns for _, _, columns, _ in run])
+                product = self.products.outer(left, self._columns([columns for _, _, columns, _ in run]))
                 at = 0
                 for total, row, columns, column in run:
                     width = columns.shape[1]

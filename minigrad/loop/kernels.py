@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
 from . import array_kernels, machine
-from .arrays import Arrays
+from .arrays import Arrays, Products
 from .plan import Loop
 
 
@@ -16,9 +17,22 @@ def choice() -> str:
     return os.environ.get("MINIGRAD_KERNELS", "auto")
 
 
+def products(xp: Any, dtype: Any) -> Any:
+    """What multiplies matrices over all steps at once."""
+    if _compiles(xp) and dtype in ("float32", "float64"):
+        from .gemm import Products as Compiled
+
+        return Compiled()
+    return Products(xp)
+
+
+def _compiles(xp: Any) -> bool:
+    return xp is np and choice() != "numpy" and machine.available()
+
+
 def run(loop: Loop, arrays: Arrays, order: range) -> None:
     """Run a loop over the steps in `order`."""
-    if arrays.xp is np and choice() != "numpy" and machine.available():
+    if _compiles(arrays.xp):
         from . import llvm_kernels
 
         if loop.kernel is None and llvm_kernels.can_run(loop):

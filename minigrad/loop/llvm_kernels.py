@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import machine, simd
+from . import gemm, machine, simd
 from .arrays import Arrays
 from .form import Expr
 from .plan import Gemm, Loop, Place, ordered, pieces
@@ -68,8 +68,8 @@ class _Code:
         self.stage: dict[Expr, int] = {}
         self.turn: dict[Expr, int] = {}
         self.scratch: dict[Any, int] = {}  # what is kept on the way through a step -> how wide its rows are
-        self.gemms: set[tuple[int, int]] = set()
-        self.member: dict[Expr, tuple[Gemm, int]] = {e: (g, low) for g in loop.gemms for e, low in g.members}
+        self.panels: set[int] = set()
+        self.member: dict[Expr, tuple[Gemm, int]] = {e: (p, low) for p in loop.gemms for e, low in p.members}
         self.stores: list[tuple[Expr, Place]] = []
         for expr, place in loop.stores:
             at = place.low
@@ -130,9 +130,9 @@ class _Code:
         for place in dict.fromkeys((place.array, place.when) for place in self._all_places()):
             self.at[place] = self._step_pointer(*place)
         for stage in range(last + 1):
-            for gemm in self.loop.gemms:
-                if self.stage[gemm.members[0][0]] == stage:
-                    self._gemm(gemm)
+            for product in self.loop.gemms:
+                if self.stage[product.members[0][0]] == stage:
+                    self._multiply(product)
             self._rows(stage)
         w.add("br label %step_end")
         w.label("step_end")
@@ -146,8 +146,8 @@ class _Code:
             loads.append(f"  %w{n} = load {kind}, ptr %p{n}")
         body = "\n".join(["entry:", *loads, "  br label %step", *w.lines, "done:", "  ret void"])
         text = f"define void @loop(ptr %table, i64 %r0, i64 %r1, i64 %thread) {{\n{body}\n}}\n"
-        kernels = [gemm_text(self.kind, self.lanes, *shape) for shape in sorted(self.gemms)]
-        return "\n".join([*sorted(w.declared | DECLARED(self.kind, self.lanes)), *kernels, text])
+        kernels = [gemm.product_text(self.kind, panel) for panel in sorted(self.panels)]
+        return "\n".join([*sorted(w.declared | {gemm.declared(self.kind)}), *kernels, text])
 
     def _all_places(self) -> list[Place]:
         found = [place for _, place in self.stores]
@@ -178,10 +178,10 @@ class _Code:
     # What must be in memory between the passes of a step
 
     def _plan_scratch(self) -> None:
-        for gemm in self.loop.gemms:
-            panel = self.panel(gemm.width)
-            self.scratch[gemm] = -(-gemm.width // panel) * panel
-            for left in gemm.lefts:
+        for product in self.loop.gemms:
+            panel = gemm.panel_of(self.kind, product.width)
+            self.scratch[product] = -(-product.width // panel) * panel
+            for left in product.lefts:
                 if not self._in_memory(left):
                     self.scratch[left] = left.shape[1]
         for expr in self.loop.steps:
@@ -213,8 +213,8 @@ class _Code:
             return pointer, distance, low + expr.what[0], kind
         kind = KINDS[np.dtype(expr.dtype)]
         if expr in self.member:
-            gemm, low = self.member[expr]
-            return self.entry(("scratch", gemm)), str(self.scratch[gemm]), low, kind
+            product, low = self.member[expr]
+            return self.entry(("scratch", product)), str(self.scratch[product]), low, kind
         place = self._place(expr) or self._kept_at(expr)
         if place is not None:
             return self.at[place.array, place.when], self.entry(f"columns {place.array}"), place.low, kind
@@ -222,24 +222,32 @@ class _Code:
 
     # Products
 
-    def panel(self, width: int) -> int:
-        """How many columns of a product are computed together."""
-        vectors = 4 if machine.registers() == 32 else 2
-        while vectors > 1 and (vectors // 2) * self.lanes >= width:
-            vectors //= 2
-        return vectors * self.lanes
-
-    def _gemm(self, gemm: Gemm) -> None:
-        w, vectors = self.w, self.panel(gemm.width) // self.lanes
-        out, distance = self.entry(("scratch", gemm)), self.scratch[gemm]
-        self.gemms.add((vectors, 0))
-        for n, (left, matrix) in enumerate(zip(gemm.lefts, gemm.matrices, strict=True)):
-            pointer, rows, low, _ = self.source(left)
+    def _multiply(self, product: Gemm) -> None:
+        w, panel = self.w, gemm.panel_of(self.kind, product.width)
+        out, distance = self.entry(("scratch", product)), self.scratch[product]
+        self.panels.add(panel)
+        runs = self.left_runs(product)
+        for n, run in enumerate(runs):
+            pointer, rows, low, _ = self.source(product.lefts[run[0]])
+            depth = sum(product.lefts[k].shape[1] for k in run)
             start = w.make(f"getelementptr {simd.NAMES[self.kind]}, ptr {pointer}, i64 {low}")
             w.add(
-                f"call void @gemm{vectors}(ptr {start}, i64 {rows}, ptr {self.entry(('packed', gemm, n))}, "
-                f"i64 {matrix.shape[0]}, ptr {out}, i64 {distance}, i64 %r0, i64 %r1, i1 {'true' if n else 'false'})"
+                f"call void @product_{panel}(ptr {start}, i64 {rows}, ptr {self.entry(('packed', product, run))}, "
+                f"i64 {depth}, ptr {out}, i64 {distance}, i64 {distance}, i64 %r0, i64 %r1, i1 {'true' if n else 'false'})"
             )
+
+    def left_runs(self, product: Gemm) -> list[tuple[int, ...]]:
+        """The left operands of a product, those together whose columns lie side by side in memory."""
+        runs: list[list[int]] = []
+        end: Any = None
+        for k, left in enumerate(product.lefts):
+            pointer, rows, low, _ = self.source(left)
+            if runs and end == (pointer, rows, low):
+                runs[-1].append(k)
+            else:
+                runs.append([k])
+            end = pointer, rows, low + left.shape[1]
+        return [tuple(run) for run in runs]
 
     # Rows
 
@@ -483,113 +491,6 @@ def _across(expr: Expr, total: Vector) -> Vector:
     return found
 
 
-def DECLARED(kind: str, lanes: int) -> set[str]:  # noqa: N802
-    vector = type_of(kind, lanes)
-    return {f"declare {vector} @llvm.fma.v{lanes}{simd.SUFFIX[kind]}({vector}, {vector}, {vector})"}
-
-
-@functools.cache
-def gemm_text(kind: str, lanes: int, vectors: int, _: int) -> str:
-    """Rows times a packed matrix: for each panel of columns, blocks of rows, each block's sums held in registers."""
-    room = machine.registers() - vectors - 2
-    blocks = [rows for rows in (8, 6, 4, 3, 2, 1) if rows * vectors <= room]
-    blocks = [blocks[0], *(rows for rows in (4, 2, 1) if rows < blocks[0])]
-    scalar, vector, size = simd.NAMES[kind], type_of(kind, lanes), SIZES[kind]
-    panel = vectors * lanes
-    lines = [
-        f"define internal void @gemm{vectors}(ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, i64 %r0, "
-        "i64 %r1, i1 %more) {",
-        "entry:",
-        f"  %panel_size = mul i64 %depth, {panel}",
-        "  br label %panel",
-        "panel:",
-        f"  %p = phi i64 [0, %entry], [%p_next, %panel_end]",
-        "  %p_at = mul i64 %p, %panel_size",
-        f"  %b = getelementptr {scalar}, ptr %packed, i64 %p_at",
-        f"  %column = mul i64 %p, {panel}",
-        f"  br label %enter{blocks[0]}",
-    ]
-    before, came_from = "%r0", "panel"
-    for n, rows in enumerate(blocks):
-        after = f"enter{blocks[n + 1]}" if n + 1 < len(blocks) else "panel_end"
-        r = f"%r_{rows}"
-        lines += [
-            f"enter{rows}:",
-            f"  {r} = phi i64 [{before}, %{came_from}], [{r}_next, %store{rows}]",
-            f"  {r}_next = add i64 {r}, {rows}",
-            f"  %fits{rows} = icmp sle i64 {r}_next, %r1",
-            f"  br i1 %fits{rows}, label %block{rows}, label %{after}",
-            f"block{rows}:",
-        ]
-        for i in range(rows):
-            lines += [
-                f"  %row{rows}_{i} = add i64 {r}, {i}",
-                f"  %a_at{rows}_{i} = mul i64 %row{rows}_{i}, %lda",
-                f"  %a{rows}_{i} = getelementptr {scalar}, ptr %a, i64 %a_at{rows}_{i}",
-                f"  %c_at{rows}_{i} = mul i64 %row{rows}_{i}, %ldc",
-                f"  %c_in{rows}_{i} = add i64 %c_at{rows}_{i}, %column",
-                f"  %c{rows}_{i} = getelementptr {scalar}, ptr %c, i64 %c_in{rows}_{i}",
-            ]
-        lines += [f"  br i1 %more, label %load{rows}, label %start{rows}", f"load{rows}:"]
-        cells = [(i, j) for i in range(rows) for j in range(vectors)]
-        for i, j in cells:
-            lines.append(f"  %cp{rows}_{i}_{j} = getelementptr {scalar}, ptr %c{rows}_{i}, i64 {j * lanes}")
-            lines.append(f"  %old{rows}_{i}_{j} = load {vector}, ptr %cp{rows}_{i}_{j}, align {size}")
-        lines += [f"  br label %start{rows}", f"start{rows}:"]
-        for i, j in cells:
-            lines.append(
-                f"  %from{rows}_{i}_{j} = phi {vector} [zeroinitializer, %block{rows}], [%old{rows}_{i}_{j}, %load{rows}]"
-            )
-        lines += [f"  br label %depth{rows}", f"depth{rows}:"]
-        lines.append(f"  %k{rows} = phi i64 [0, %start{rows}], [%k{rows}_next, %depth{rows}]")
-        for i, j in cells:
-            lines.append(
-                f"  %s{rows}_{i}_{j} = phi {vector} [%from{rows}_{i}_{j}, %start{rows}], [%n{rows}_{i}_{j}, %depth{rows}]"
-            )
-        lines.append(f"  %b_at{rows} = mul i64 %k{rows}, {panel}")
-        for j in range(vectors):
-            lines += [
-                f"  %b_in{rows}_{j} = add i64 %b_at{rows}, {j * lanes}",
-                f"  %bp{rows}_{j} = getelementptr {scalar}, ptr %b, i64 %b_in{rows}_{j}",
-                f"  %b{rows}_{j} = load {vector}, ptr %bp{rows}_{j}, align {size}",
-            ]
-        for i in range(rows):
-            lines += [
-                f"  %ap{rows}_{i} = getelementptr {scalar}, ptr %a{rows}_{i}, i64 %k{rows}",
-                f"  %one{rows}_{i} = load {scalar}, ptr %ap{rows}_{i}, align {size}",
-                f"  %first{rows}_{i} = insertelement {vector} poison, {scalar} %one{rows}_{i}, i32 0",
-                f"  %all{rows}_{i} = shufflevector {vector} %first{rows}_{i}, {vector} poison, <{lanes} x i32> "
-                "zeroinitializer",
-            ]
-            for j in range(vectors):
-                lines.append(
-                    f"  %n{rows}_{i}_{j} = call {vector} @llvm.fma.v{lanes}{simd.SUFFIX[kind]}({vector} %all{rows}_{i}, "
-                    f"{vector} %b{rows}_{j}, {vector} %s{rows}_{i}_{j})"
-                )
-        lines += [
-            f"  %k{rows}_next = add i64 %k{rows}, 1",
-            f"  %deeper{rows} = icmp slt i64 %k{rows}_next, %depth",
-            f"  br i1 %deeper{rows}, label %depth{rows}, label %store{rows}",
-            f"store{rows}:",
-        ]
-        for i, j in cells:
-            lines.append(f"  %to{rows}_{i}_{j} = getelementptr {scalar}, ptr %c{rows}_{i}, i64 {j * lanes}")
-            lines.append(f"  store {vector} %n{rows}_{i}_{j}, ptr %to{rows}_{i}_{j}, align {size}")
-        lines.append(f"  br label %enter{rows}")
-        before, came_from = r, f"enter{rows}"
-    lines += [
-        "panel_end:",
-        "  %p_next = add i64 %p, 1",
-        "  %done_columns = mul i64 %p_next, " + str(panel),
-        "  %again = icmp slt i64 %done_columns, %ldc",
-        "  br i1 %again, label %panel, label %end",
-        "end:",
-        "  ret void",
-        "}",
-    ]
-    return "\n".join(lines)
-
-
 # Running it
 
 
@@ -612,7 +513,8 @@ class Kernel:
             held.append(array)
             return array.ctypes.data
 
-        work = sum(gemm.width * sum(m.shape[0] for m in gemm.matrices) for gemm in loop.gemms) + 50 * loop.carry[0].shape[1]
+        work = sum(product.width * sum(m.shape[0] for m in product.matrices) for product in loop.gemms)
+        work += 50 * max(expr.shape[1] for expr in loop.carry)
         threads = threads_for(batch, work * batch * len(order))
         partial: dict[int, np.ndarray] = {}
 
@@ -627,8 +529,8 @@ class Kernel:
             if what[0] == "scratch":
                 return address(np.empty((batch, code.scratch[what[1]]), dtype))
             if what[0] == "packed":
-                matrix = arrays.fixed(what[1].matrices[what[2]])
-                return address(pack(np.asarray(matrix, dtype), code.panel(what[1].width)))
+                matrix = arrays.fixed(loop.form.put_together([what[1].matrices[k] for k in what[2]], 0))
+                return address(gemm.pack(np.asarray(matrix, dtype), gemm.panel_of(code.kind, what[1].width)))
             if what[0] == "fixed":
                 value = arrays.fixed(what[1])
                 return address(np.ascontiguousarray(value if value.dtype == bool else np.asarray(value, dtype)))
@@ -653,15 +555,3 @@ class Kernel:
         if name == "turn":
             return int(array in arrays.in_turn)
         return {"steps": len(order), "batch": loop.form.batch, "first": order[0], "stride": order.step}[name]
-
-
-def pack(matrix: np.ndarray, panel: int) -> np.ndarray:
-    """A matrix (depth, columns) as panels of columns, each row by row; zeros where the last one is not full."""
-    depth, columns = matrix.shape
-    count = -(-columns // panel)
-    packed = np.zeros((count, depth, panel), matrix.dtype)
-    full = columns // panel
-    packed[:full] = matrix[:, : full * panel].reshape(depth, full, panel).swapaxes(0, 1)
-    if full < count:
-        packed[full, :, : columns - full * panel] = matrix[:, full * panel :]
-    return packed

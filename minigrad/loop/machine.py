@@ -51,7 +51,7 @@ def registers() -> int:
 
 
 class Library:
-    """The functions of one module; its code lives as long as this does."""
+    """The functions of one module; its code lives as long as this, or one of them, does."""
 
     def __init__(self, text: str):
         llvm, machine, told = _target()
@@ -68,7 +68,9 @@ class Library:
 
     def function(self, name: str, *types: Any) -> Any:
         """A function of no result that takes these ctypes; Python's other threads run while it does."""
-        return ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+        found = ctypes.CFUNCTYPE(None, *types)(self._engine.get_function_address(name))
+        found.library = self  # type: ignore[attr-defined]  # whose code it runs
+        return found
 
 
 def _new_machine(llvm: Any) -> Any:

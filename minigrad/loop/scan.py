@@ -58,7 +58,7 @@ class Run:
         first, last = (inputs.steps, 0) if inputs.reverse else (0, inputs.steps)
         for i, t in enumerate(inputs.carry):
             arrays.named[f"carry{i}"][first] = t.data
-        lift = Lift(arrays, loop)
+        lift = Lift(arrays, loop, kernels.products(arrays.xp, loop.carry[0].dtype))
         lift.early()
         kernels.run(loop, arrays, inputs.order)
         for name, expr in loop.results.items():
@@ -112,7 +112,7 @@ class Run:
             array[0 if f"dcarry{i}" in mine.in_turn else first] = 0 if value is None else g[i]
         for n, total in enumerate(loop.sums):
             mine.named[f"sum{n}"] = xp.zeros(total.source.shape if total.kind == "steps" else total.args[0].shape[1:], total.args[0].dtype)
-        lift = Lift(mine, loop)
+        lift = Lift(mine, loop, kernels.products(xp, loop.carry[0].dtype))
         lift.early()
         kernels.run(loop, mine, inputs.order[::-1])
         totals = lift.totals()
