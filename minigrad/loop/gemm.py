@@ -50,7 +50,7 @@ def product_text(kind: str, panel: int) -> str:
 
 @functools.cache
 def _outer_text(kind: str, panel: int) -> str:
-    """`@outer_PANEL`: rows r0 to r1 of C = Aᵀ B, or C + Aᵀ B if `more`, with B packed in panels."""
+    """`@outer_PANEL`: rows r0 to r1 of C = Aᵀ B, or C + Aᵀ B if `more`, with both packed: A in panels of a block."""
     head = (
         f"define internal void @outer_{panel}(ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, "
         "i64 %columns, i64 %r0, i64 %r1, i1 %more) {"
@@ -61,9 +61,9 @@ def _outer_text(kind: str, panel: int) -> str:
 def _panels(kind: str, panel: int, head: str, transposed: bool) -> str:
     """For each panel, blocks of as many rows as registers hold, then of fewer for those left over."""
     scalar = SCALAR[kind]
-    room = (machine.registers() - panel // lanes_of(kind) - 2) // (panel // lanes_of(kind))
-    sizes = [next(rows for rows in (8, 6, 4, 3, 2, 1) if rows <= max(room, 1))]
-    sizes += [rows for rows in (4, 2, 1) if rows < sizes[0]]
+    sizes = [_rows_of(kind, panel)]
+    if not transposed:
+        sizes += [rows for rows in (4, 2, 1) if rows < sizes[0]]
     lines = [
         head,
         "entry:",
@@ -93,6 +93,13 @@ def _panels(kind: str, panel: int, head: str, transposed: bool) -> str:
     return "\n".join(lines)
 
 
+def _rows_of(kind: str, panel: int) -> int:
+    """How many rows fit in the registers beside a panel's columns."""
+    vectors = panel // lanes_of(kind)
+    room = (machine.registers() - vectors - 2) // vectors
+    return next(rows for rows in (8, 6, 4, 3, 2, 1) if rows <= max(room, 1))
+
+
 def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came_from: str, after: str) -> list[str]:
     """Blocks of `rows` rows while there are so many, from row `before` on; then on to the label `after`."""
     scalar, lanes, size = SCALAR[kind], lanes_of(kind), SIZES[kind]
@@ -109,7 +116,8 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
     for i in range(rows):
         lines += [
             f"  %row{rows}_{i} = add i64 %at{rows}, {i}",
-            f"  %a_at{rows}_{i} = mul i64 %row{rows}_{i}, {1 if transposed else '%lda'}",
+            f"  %a_start{rows}_{i} = mul i64 {f'%at{rows}, %depth' if transposed else f'%row{rows}_{i}, %lda'}",
+            f"  %a_at{rows}_{i} = add i64 %a_start{rows}_{i}, {i if transposed else 0}",
             f"  %a{rows}_{i} = getelementptr {scalar}, ptr %a, i64 %a_at{rows}_{i}",
             f"  %c_at{rows}_{i} = mul i64 %row{rows}_{i}, %ldc",
             f"  %c_in{rows}_{i} = add i64 %c_at{rows}_{i}, %column",
@@ -136,7 +144,7 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
             f"  %b_from{rows}_{j} = getelementptr {scalar}, ptr %b, i64 %b_in{rows}_{j}",
             f"  %b{rows}_{j} = load {vector}, ptr %b_from{rows}_{j}, align {size}",
         ]
-    lines.append(f"  %a_in{rows} = mul i64 %k{rows}, {'%lda' if transposed else 1}")
+    lines.append(f"  %a_in{rows} = mul i64 %k{rows}, {rows if transposed else 1}")
     for i in range(rows):
         lines += [
             f"  %a_from{rows}_{i} = getelementptr {scalar}, ptr %a{rows}_{i}, i64 %a_in{rows}",
@@ -171,7 +179,7 @@ def declared(kind: str) -> str:
 
 def _pack_text(kind: str, panel: int) -> str:
     """`@pack_PANEL`: panels p0 to p1 of a matrix, with zeros where there are no more columns."""
-    scalar = SCALAR[kind]
+    scalar, size = SCALAR[kind], SIZES[kind]
     return f"""
 define void @pack_{panel}(ptr %from, i64 %row, i64 %column, i64 %depth, i64 %columns, ptr %to, i64 %p0, i64 %p1) {{
 entry:
@@ -188,10 +196,26 @@ panel:
   %rows_before = mul i64 %p, %depth
   %to_at = mul i64 %rows_before, {panel}
   %target = getelementptr {scalar}, ptr %to, i64 %to_at
+  %dense = icmp eq i64 %column, 1
+  %full = icmp eq i64 %width, {panel}
+  %quick = and i1 %dense, %full
+  br i1 %quick, label %at_once, label %piecemeal
+at_once:
+  %q = phi i64 [0, %panel], [%q_next, %at_once]
+  %q_at = mul i64 %q, %row
+  %in_q = getelementptr {scalar}, ptr %source, i64 %q_at
+  %line = load <{panel} x {scalar}>, ptr %in_q, align {size}
+  %q_to = mul i64 %q, {panel}
+  %out_q = getelementptr {scalar}, ptr %target, i64 %q_to
+  store <{panel} x {scalar}> %line, ptr %out_q, align {size}
+  %q_next = add i64 %q, 1
+  %more_lines = icmp slt i64 %q_next, %depth
+  br i1 %more_lines, label %at_once, label %panel_end
+piecemeal:
   %across = icmp eq i64 %row, 1
   br i1 %across, label %by_column, label %by_row
 by_row:
-  %k = phi i64 [0, %panel], [%k_next, %row_end]
+  %k = phi i64 [0, %piecemeal], [%k_next, %row_end]
   %k_at = mul i64 %k, %row
   %in = getelementptr {scalar}, ptr %source, i64 %k_at
   %k_to = mul i64 %k, {panel}
@@ -221,7 +245,7 @@ row_end:
   %more_rows = icmp slt i64 %k_next, %depth
   br i1 %more_rows, label %by_row, label %panel_end
 by_column:
-  %c = phi i64 [0, %panel], [%c_next, %column_end]
+  %c = phi i64 [0, %piecemeal], [%c_next, %column_end]
   %there = icmp slt i64 %c, %width
   %c_at = mul i64 %c, %column
   %in_c = getelementptr {scalar}, ptr %source, i64 %c_at
@@ -258,7 +282,7 @@ end:
 
 def _entries_text(kind: str, panel: int) -> str:
     """What Python calls: a product of all rows, and an outer product that packs its right operand as it goes."""
-    scalar = SCALAR[kind]
+    scalar, rows = SCALAR[kind], _rows_of(kind, panel)
     same = "ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, i64 %columns, i64 %r0, i64 %r1"
     return f"""
 define void @rows_{panel}({same}, i64 %more) {{
@@ -266,37 +290,41 @@ define void @rows_{panel}({same}, i64 %more) {{
   call void @product_{panel}({same}, i1 %add)
   ret void
 }}
-define void @summed_{panel}(ptr %a, i64 %lda, ptr %b, i64 %ldb, i64 %depth, ptr %c, i64 %ldc, i64 %columns, i64 %p0,
-                            i64 %p1, i64 %r0, i64 %r1, ptr %buffer) {{
+define void @summed_{panel}(ptr %a, i64 %lda, i64 %rows, ptr %b, i64 %ldb, i64 %depth, ptr %c, i64 %ldc,
+                            i64 %columns, i64 %p0, i64 %p1, ptr %a_packed, ptr %b_packed) {{
 entry:
-  br label %panel
-panel:
-  %p = phi i64 [%p0, %entry], [%p_next, %panel_end]
-  %first = mul i64 %p, {panel}
-  %b_panel = getelementptr {scalar}, ptr %b, i64 %first
-  %c_panel = getelementptr {scalar}, ptr %c, i64 %first
-  %width = sub i64 %columns, %first
+  %blocks = add i64 %rows, {rows - 1}
+  %whole = udiv i64 %blocks, {rows}
+  %padded = mul i64 %whole, {rows}
   br label %deep
 deep:
-  %k = phi i64 [0, %panel], [%k_next, %deep]
+  %k = phi i64 [0, %entry], [%k_next, %deep_end]
   %k_next = add i64 %k, {DEPTH}
   %left = sub i64 %depth, %k
   %fewer = icmp slt i64 %left, {DEPTH}
   %now = select i1 %fewer, i64 %left, i64 {DEPTH}
-  %b_at = mul i64 %k, %ldb
-  %b_here = getelementptr {scalar}, ptr %b_panel, i64 %b_at
-  call void @pack_{panel}(ptr %b_here, i64 %ldb, i64 1, i64 %now, i64 %width, ptr %buffer, i64 0, i64 1)
   %a_at = mul i64 %k, %lda
   %a_here = getelementptr {scalar}, ptr %a, i64 %a_at
+  %b_at = mul i64 %k, %ldb
+  %b_here = getelementptr {scalar}, ptr %b, i64 %b_at
   %more = icmp ne i64 %k, 0
-  call void @outer_{panel}(ptr %a_here, i64 %lda, ptr %buffer, i64 %now, ptr %c_panel, i64 %ldc, i64 {panel}, i64 %r0,
-                           i64 %r1, i1 %more)
-  %deeper = icmp slt i64 %k_next, %depth
-  br i1 %deeper, label %deep, label %panel_end
-panel_end:
+  call void @pack_{rows}(ptr %a_here, i64 %lda, i64 1, i64 %now, i64 %rows, ptr %a_packed, i64 0, i64 %whole)
+  br label %panel
+panel:
+  %p = phi i64 [%p0, %deep], [%p_next, %panel]
+  %first = mul i64 %p, {panel}
+  %b_panel = getelementptr {scalar}, ptr %b_here, i64 %first
+  %c_panel = getelementptr {scalar}, ptr %c, i64 %first
+  %width = sub i64 %columns, %first
+  call void @pack_{panel}(ptr %b_panel, i64 %ldb, i64 1, i64 %now, i64 %width, ptr %b_packed, i64 0, i64 1)
+  call void @outer_{panel}(ptr %a_packed, i64 0, ptr %b_packed, i64 %now, ptr %c_panel, i64 %ldc, i64 {panel}, i64 0,
+                           i64 %padded, i1 %more)
   %p_next = add i64 %p, 1
   %again = icmp slt i64 %p_next, %p1
-  br i1 %again, label %panel, label %end
+  br i1 %again, label %panel, label %deep_end
+deep_end:
+  %deeper = icmp slt i64 %k_next, %depth
+  br i1 %deeper, label %deep, label %end
 end:
   ret void
 }}
@@ -305,11 +333,12 @@ end:
 
 @functools.cache
 def _library(kind: str, panel: int) -> tuple[Any, Any, Any]:
-    text = [declared(kind), product_text(kind, panel), _outer_text(kind, panel), _pack_text(kind, panel)]
+    text = [declared(kind), product_text(kind, panel), _outer_text(kind, panel)]
+    text += [_pack_text(kind, size) for size in {panel, _rows_of(kind, panel)}]
     library = machine.Library("\n".join([*text, _entries_text(kind, panel)]))
     p, n = ctypes.c_void_p, ctypes.c_int64
     rows = library.function(f"rows_{panel}", p, n, p, n, p, n, n, n, n, n)
-    summed = library.function(f"summed_{panel}", p, n, p, n, n, p, n, n, n, n, n, n, p)
+    summed = library.function(f"summed_{panel}", p, n, n, p, n, n, p, n, n, n, n, p, p)
     return rows, summed, library.function(f"pack_{panel}", p, n, n, n, n, p, n, n)
 
 
@@ -369,24 +398,26 @@ class Products:
         left, right = (a if _is_rows(a) and a.dtype == dtype else np.ascontiguousarray(a, dtype) for a in (left, right))
         kind, depth, columns, size = KINDS[dtype], left.shape[1], right.shape[1], dtype.itemsize
         panel = panel_of(kind, columns)
-        count = -(-columns // panel)
-        out = np.empty((depth, count * panel), dtype)
-        threads = threads_for(max(count, depth // 8), len(left) * depth * columns)
-        by_panel = count >= threads
-        buffers = np.empty((threads, DEPTH, panel), dtype)
+        block, count = _rows_of(kind, panel), -(-columns // panel)
+        padded = -(-depth // block) * block
+        out = np.empty((padded, count * panel), dtype)
+        by_panel = count > 1  # a share of the panels for each thread, or of the rows
+        threads = threads_for(count if by_panel else padded // block, len(left) * depth * columns)
+        buffers = np.empty((threads, DEPTH, padded + panel), dtype)
         tasks = []
         for n in range(threads):
-            panels = (count * n // threads, count * (n + 1) // threads) if by_panel else (0, count)
-            rows = (0, depth) if by_panel else (depth * n // threads, depth * (n + 1) // threads)
+            panels = (count * n // threads, count * (n + 1) // threads) if by_panel else (0, 1)
+            first, last = (0, depth) if by_panel else (min(depth, padded // block * m // threads * block) for m in (n, n + 1))
+            buffer = buffers[n].ctypes.data
             tasks.append(
                 functools.partial(
-                    _library(kind, panel)[1], left.ctypes.data, left.strides[0] // size, right.ctypes.data,
-                    right.strides[0] // size, len(left), out.ctypes.data, out.shape[1], columns, *panels, *rows,
-                    buffers[n].ctypes.data,
+                    _library(kind, panel)[1], left.ctypes.data + first * size, left.strides[0] // size, last - first,
+                    right.ctypes.data, right.strides[0] // size, len(left), out.ctypes.data + first * out.strides[0],
+                    out.shape[1], columns, *panels, buffer, buffer + DEPTH * padded * size,
                 )
             )  # fmt: skip
         in_threads(tasks)
-        return out[:, :columns]
+        return out[:depth, :columns]
 
 
 def _in_shares(tasks: Sequence[Any], threads: int) -> list[Any]:
