@@ -30,7 +30,7 @@ class Recurrent(Module):
     width (a feed-forward layer); `residual` adds to a layer's outputs its inputs (Wu et al. 2016, eq. 5), from the
     second layer on; `skip` gives the input to every layer, and the outputs of every layer to the result (Graves 2013,
     section 2). `learned_state` makes the initial states parameters. `zoneout`, `input_dropout`, `state_dropout` and
-    `weight_drop` are those of `Noise`.
+    `weight_drop` are those of `Noise`. `compiled` is that of `unroll`: False, True, or "auto".
     """
 
     def __init__(
@@ -50,12 +50,13 @@ class Recurrent(Module):
         input_dropout: float = 0.0,
         state_dropout: float = 0.0,
         weight_drop: float | Mapping[str, float] = 0.0,
+        compiled: bool | str = "auto",
         dtype: Any = "float32",
         **options: Any,
     ):
         self.input_size, self.hidden_size = input_size, hidden_size
         self.num_layers, self.bidirectional, self.batch_first = num_layers, bidirectional, batch_first
-        self.residual, self.skip = residual, skip
+        self.residual, self.skip, self.compiled = residual, skip, compiled
         self.directions = 2 if bidirectional else 1
         self.dropout = Dropout(dropout)
         noisy = zoneout or input_dropout or state_dropout or weight_drop
@@ -111,7 +112,8 @@ class Recurrent(Module):
             for direction in range(self.directions):
                 n = layer * self.directions + direction
                 with mg.scope(f"layer {layer}", "backward" if direction else "forward"):
-                    out, end = unroll(self.cells[n], xs, starts[n], lengths, bool(direction), self.noise)
+                    cell, reverse = self.cells[n], bool(direction)
+                    out, end = unroll(cell, xs, starts[n], lengths, reverse, self.noise, self.compiled)
                 outputs.append(out)
                 ends.append(end)
             xs = outputs[0] if len(outputs) == 1 else mg.concatenate(outputs, axis=2)

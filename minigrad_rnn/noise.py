@@ -39,18 +39,32 @@ class Noise(Module):
         _probability("input_dropout", input_dropout)
         _probability("state_dropout", state_dropout)
 
-    def for_sequence(self, cell: Cell, x: mg.Tensor, state: State) -> Sequence:
-        """The noise of one sequence, whose first input is `x` (batch, …) and first state `state`."""
-        return Sequence(self, cell, x, state)
+    def for_sequence(self, cell: Cell, xs: mg.Tensor, state: State) -> Sequence:
+        """The noise of one sequence `xs` (time, batch, …) that starts from `state`."""
+        return Sequence(self, cell, xs, state)
 
 
 class Sequence:
-    """The noise of one sequence: `before` and `after` each step, and `weights` while it runs."""
+    """The noise of one sequence: `before` and `after` each step, and `weights` while it runs.
 
-    def __init__(self, noise: Noise, cell: Cell, x: mg.Tensor, state: State):
-        self.noise, self.cell = noise, cell
-        self.x_mask = _mask(x, noise.input_dropout if noise.training else 0.0)
-        self.h_mask = _mask(parts_of(state)[0], noise.state_dropout if noise.training else 0.0)
+    `zoned` says for each part of the state, at each step, which units keep their old state; None for a part of which
+    none do, or which is mixed instead.
+    """
+
+    def __init__(self, noise: Noise, cell: Cell, xs: mg.Tensor, state: State):
+        training, parts = noise.training, parts_of(state)
+        self.x_mask = _mask(xs[0], noise.input_dropout if training else 0.0)
+        self.h_mask = _mask(parts[0], noise.state_dropout if training else 0.0)
+        given = noise.zoneout
+        zoneout = [given.get(name, 0.0) if isinstance(given, dict) else given for name in cell.state_names]
+        self.mixed = None if training else zoneout
+        self.zoned = tuple([_keeping(part, p, len(xs)) if training else None for part, p in zip(parts, zoneout)])
+        self.dropped = {
+            name: (weight * _mask(weight, p)).named(weight.name or name)
+            for name, p in noise.weight_drop.items()
+            if training and p and (weight := vars(cell).get(name)) is not None
+        }
+        self.cell = cell
 
     def before(self, x: mg.Tensor, state: State) -> tuple[mg.Tensor, State]:
         """What the cell is given in place of x_t and of the state before the step."""
@@ -60,44 +74,38 @@ class Sequence:
             state = (state[0] * self.h_mask, *state[1:]) if isinstance(state, tuple) else state * self.h_mask
         return x, state
 
-    def after(self, output: mg.Tensor, after: State, before: State) -> tuple[mg.Tensor, State]:
+    def after(self, output: mg.Tensor, after: State, before: State, zoned: Any) -> tuple[mg.Tensor, State]:
         """The output and the state after the step; an output that is part of the state stays that part."""
-        if not self.noise.zoneout:
-            return output, after
         old, new = parts_of(before), parts_of(after)
-        kept = tuple([self._zoned(name, a, b) for name, a, b in zip(self.cell.state_names, old, new, strict=True)])
-        for part, zoned in zip(new, kept, strict=True):
-            output = zoned if output is part else output
-        return output, kept if isinstance(after, tuple) else kept[0]
-
-    def _zoned(self, name: str, old: mg.Tensor, new: mg.Tensor) -> mg.Tensor:
-        p = self.noise.zoneout
-        p = p.get(name, 0.0) if isinstance(p, dict) else p
-        if p == 0:
-            return new
-        if not self.noise.training:
-            return p * old + (1 - p) * new
-        return mg.where(new.backend.generator.random(new.shape, "float32") < p, old, new)
+        kept = list(new)
+        for i, mask in enumerate(zoned):
+            p = self.mixed[i] if self.mixed else 0.0
+            if mask is not None:
+                kept[i] = mg.where(mask, old[i], new[i])
+            elif p:
+                kept[i] = p * old[i] + (1 - p) * new[i]
+            output = kept[i] if output is new[i] else output
+        return output, tuple(kept) if isinstance(after, tuple) else kept[0]
 
     @contextlib.contextmanager
     def weights(self) -> Iterator[None]:
         """Put weights with some of them dropped in the place of the cell's own, for as long as the block runs."""
-        own = {
-            name: vars(self.cell)[name]
-            for name, p in self.noise.weight_drop.items()
-            if self.noise.training and p and name in vars(self.cell)
-        }
-        for name, weight in own.items():
-            vars(self.cell)[name] = (weight * _mask(weight, self.noise.weight_drop[name])).named(weight.name or name)
+        own = {name: vars(self.cell)[name] for name in self.dropped}
+        vars(self.cell).update(self.dropped)
         try:
             yield
         finally:
             vars(self.cell).update(own)
 
 
+def _keeping(part: mg.Tensor, p: float, steps: int) -> mg.Tensor | None:
+    """Which units of a part of the state keep it at each step: true with probability `p`; None if that is 0."""
+    return mg.Tensor(part.backend.generator.random((steps, *part.shape), "float32") < p) if p else None
+
+
 def _mask(like: mg.Tensor, p: float) -> Any:
     """Zeros with probability `p`, and 1 / (1 - p) elsewhere; None if nothing is dropped."""
-    return mg.nn.Dropout(p)(mg.ones_like(like).detach()).data if p else None
+    return mg.nn.Dropout(p)(mg.ones_like(like).detach()).detach() if p else None
 
 
 def _probability(name: str, p: float) -> None:

@@ -15,20 +15,55 @@ from minigrad.errors import AnomalyError, ShapeError
 
 from .cells import Cell, State, parts_of
 from .lengths import check_lengths
-from .noise import Noise
+from .noise import Noise, Sequence
+
+# From how many numbers of state on, over all steps, a compiled loop pays for being compiled within a run or two.
+ENOUGH = 8192
+
+
+class Step:
+    """One step of a cell with all that comes from outside of it, `step(state, inputs) -> (state, output)`.
+
+    `inputs` are x_t, which sequences are still running (None: all), and the noise's mask for each part of the state.
+    """
+
+    def __init__(self, cell: Cell, noise: Sequence | None):
+        self.cell, self.noise = cell, noise
+
+    def __call__(self, state: State, inputs: tuple[mg.Tensor, Any, Any]) -> tuple[State, mg.Tensor]:
+        x, running, zoned = inputs
+        with contextlib.nullcontext() if self.noise is None else self.noise.weights():
+            if self.noise is None:
+                output, after = self.cell.step(x, state)
+            else:
+                output, after = self.cell.step(*self.noise.before(x, state))
+                output, after = self.noise.after(output, after, state, zoned)
+        if running is not None:
+            output, after = mg.where(_spread(running, output), output, 0), _keep(running, after, state)
+        return after, output
 
 
 def unroll(
-    cell: Cell, xs: Any, state: State = None, lengths: Any = None, reverse: bool = False, noise: Noise | None = None
+    cell: Cell,
+    xs: Any,
+    state: State = None,
+    lengths: Any = None,
+    reverse: bool = False,
+    noise: Noise | None = None,
+    compiled: bool | str = False,
 ) -> tuple[mg.Tensor, State]:
     """Run `cell` over `xs` and return the outputs of all steps and the state after the last.
 
     `xs` is (time, batch, feature); the outputs are (time, batch, size). `state` is where to start (the cell's initial
     state if None). With `lengths`, one integer a sequence, steps past a sequence's end leave its state alone and put
     out zeros. `reverse` runs from the last step to the first; outputs stay in the order of `xs`. `noise` is what
-    regularises the recurrence. Every node is tagged with its step ("t=3") and its cell. Raises ShapeError for shapes
-    that do not fit, AnomalyError for an input that holds a NaN.
+    regularises the recurrence. Every node is tagged with its step ("t=3") and its cell. `compiled` runs the steps as
+    one loop (`mg.scan`), with the same outputs and gradients; "auto" does where there are enough numbers for it to pay.
+    Raises ShapeError for shapes that do not fit, AnomalyError for an input that holds a NaN, ValueError for another
+    `compiled`.
     """
+    if compiled not in (True, False, "auto"):
+        raise ValueError(f"compiled must be True, False or 'auto', not {compiled!r}")
     xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
     axes = ", ".join(("time", "batch", *cell.input_axes))
     if xs.ndim != 2 + len(cell.input_axes) or 0 in xs.shape[:2]:
@@ -48,23 +83,24 @@ def unroll(
         _name(state, cell, -1 if not reverse else T)
     else:
         _check_state(state, cell, B)
-    outputs: list[Any] = [None] * T
+    drawn = None if noise is None else noise.for_sequence(cell, xs, state)
+    step = Step(cell, drawn)
+    zoned = None if drawn is None else drawn.zoned
+    if compiled == "auto":
+        compiled = T * sum(part.size for part in parts_of(state)) >= ENOUGH
+    if compiled:
+        state, outputs = mg.scan(step, state, (xs, masks, zoned), reverse=reverse)
+        _name(state, cell, 0 if reverse else T - 1)
+        return outputs, state
+    steps: list[Any] = [None] * T
     items = mg.unstack(xs)
-    kind = type(cell).__name__
-    drawn = None if noise is None else noise.for_sequence(cell, items[0], state)
-    with contextlib.nullcontext() if drawn is None else drawn.weights():
-        for t in reversed(range(T)) if reverse else range(T):
-            with mg.scope(f"t={t}", kind):
-                x, before = (items[t], state) if drawn is None else drawn.before(items[t], state)
-                output, after = cell.step(x, before)
-                if drawn is not None:
-                    output, after = drawn.after(output, after, state)
-                if masks is not None:
-                    output = mg.where(masks[t].reshape(-1, *(1,) * (output.ndim - 1)), output, 0)
-                    after = _keep(masks[t], after, state)
-                _name(after, cell, t)
-            outputs[t], state = output, after
-    return mg.stack(outputs), state
+    for t in reversed(range(T)) if reverse else range(T):
+        with mg.scope(f"t={t}", type(cell).__name__):
+            running = None if masks is None else masks[t]
+            keeping = None if zoned is None else [None if mask is None else mask[t] for mask in zoned]
+            state, steps[t] = step(state, (items[t], running, keeping))
+            _name(state, cell, t)
+    return mg.stack(steps), state
 
 
 def refuse_nan(xs: mg.Tensor, what: str) -> None:
@@ -96,17 +132,21 @@ def _check_state(state: State, cell: Cell, B: int) -> None:
         )
 
 
-def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> list[Any]:
-    """For each step, which sequences are still running: raw boolean (batch, 1)."""
+def _masks(lengths: Any, T: int, B: int, xs: mg.Tensor) -> mg.Tensor:
+    """For each step, which sequences are still running: boolean (time, batch, 1)."""
     host = check_lengths(lengths, T, B)
-    return list(xs.backend.xp.asarray(np.arange(T)[:, None, None] < host[None, :, None]))
+    return mg.Tensor(xs.backend.xp.asarray(np.arange(T)[:, None, None] < host[None, :, None]))
 
 
-def _keep(running: Any, after: State, before: State) -> State:
+def _spread(running: mg.Tensor, like: mg.Tensor) -> mg.Tensor:
+    return running if like.ndim == 2 else running.reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def _keep(running: mg.Tensor, after: State, before: State) -> State:
     """The state after the step where a sequence is running, the state before it where it has ended."""
     if isinstance(after, tuple):
         return tuple(_keep(running, new, old) for new, old in zip(after, before, strict=True))
-    return mg.where(running.reshape(-1, *(1,) * (after.ndim - 1)), after, before)
+    return mg.where(_spread(running, after), after, before)
 
 
 def _name(state: State, cell: Cell, t: int) -> None:

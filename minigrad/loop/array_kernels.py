@@ -188,4 +188,6 @@ class _Writer:
 def run(loop: Loop, arrays: Arrays, order: range) -> None:
     """Run the loop over the steps in `order`."""
     with np.errstate(over="ignore"):  # of exp far below 0, where a sigmoid is 1 / inf
-        _Writer(loop, arrays).write()(order)
+        code = _Writer(loop, arrays).write()
+        code(order)
+    code.__globals__.clear()  # which name the code itself: nothing else would free the arrays at once

@@ -295,6 +295,7 @@ def _trace_and_plan(
     why = same_steps(made, again)
     if why is not None:
         raise why
+    made.ends = []
     batch = next((t.shape[0] for t in inputs.carry if t.ndim == 2), 0)
     plan = make_plan(made, batch)
     closed = [value.held for value in made.closed]

@@ -103,6 +103,11 @@ class Tape:
         self.constants.append(Value("constant", len(self.constants), arg.shape, arg.dtype, held=arg))
         return self._know(arg, self.constants[-1])
 
+    def forget(self) -> None:
+        """Let go of the Tensors that were seen, whose nodes know this tape."""
+        self._values.clear()
+        self._kept.clear()
+
     def _know(self, thing: Any, value: Value) -> Value:
         array = thing.data if isinstance(thing, Tensor) else thing
         self._values[id(thing)] = self._values[id(array)] = value
@@ -186,6 +191,7 @@ def trace(
         return made
     finally:
         MODE.reset(token)
+        tape.forget()
 
 
 def _trace_back(

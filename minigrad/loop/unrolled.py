@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..errors import ShapeError
@@ -16,35 +16,34 @@ NONE, LEAF = "none", "leaf"
 def flatten(tree: Any) -> tuple[list[Any], Any]:
     """The leaves of nested tuples, lists and dicts, and how they hang together."""
     leaves: list[Any] = []
-
-    def take(part: Any) -> Any:
-        if part is None:
-            return NONE
-        if isinstance(part, dict):
-            return dict, tuple(part), tuple([take(part[name]) for name in part])
-        if isinstance(part, (tuple, list)):
-            return type(part), tuple([take(one) for one in part])
-        leaves.append(part)
-        return LEAF
-
-    return leaves, take(tree)
+    return leaves, _take_apart(tree, leaves)
 
 
-def unflatten(structure: Any, leaves: Sequence[Any]) -> Any:
+def _take_apart(part: Any, leaves: list[Any]) -> Any:
+    if part is None:
+        return NONE
+    if isinstance(part, dict):
+        return dict, tuple(part), tuple([_take_apart(part[name], leaves) for name in part])
+    if isinstance(part, (tuple, list)):
+        return type(part), tuple([_take_apart(one, leaves) for one in part])
+    leaves.append(part)
+    return LEAF
+
+
+def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
     """`leaves` hung together as `structure` says."""
-    given = iter(leaves)
+    return _put_together(structure, iter(leaves))
 
-    def build(part: Any) -> Any:
-        if part == NONE:
-            return None
-        if part == LEAF:
-            return next(given)
-        if part[0] is dict:
-            return dict(zip(part[1], map(build, part[2]), strict=True))
-        made = [build(one) for one in part[1]]
-        return part[0](*made) if hasattr(part[0], "_fields") else part[0](made)
 
-    return build(structure)
+def _put_together(part: Any, leaves: Iterator[Any]) -> Any:
+    if part == NONE:
+        return None
+    if part == LEAF:
+        return next(leaves)
+    if part[0] is dict:
+        return dict(zip(part[1], [_put_together(one, leaves) for one in part[2]], strict=True))
+    made = [_put_together(one, leaves) for one in part[1]]
+    return part[0](*made) if hasattr(part[0], "_fields") else part[0](made)
 
 
 def unroll(
