@@ -98,6 +98,8 @@ class _Writer:
                 self.lines.append(f"{out} = {self.view(target, expr.width)}")
             self._step(expr, out)
             for arg in dict.fromkeys(expr.args):
+                if expr.kind == "call":  # its result may be a view of this one
+                    self.buffer_of.pop(arg, None)
                 if self.last_use.get(arg) == n and arg in self.buffer_of:
                     self.free[(arg.shape, np.dtype(arg.dtype))].append(self.buffer_of.pop(arg))
         for expr, place in loop.stores:

@@ -94,6 +94,11 @@ class Lift:
     def __init__(self, arrays: Arrays, loop: Loop, products: Products):
         self.arrays, self.loop, self.products, self.xp = arrays, loop, products, arrays.xp
         self._done: dict[Expr, Any] = {}
+        self._not_yet = set(loop.steps)  # what the loop still has to compute
+
+    def after_loop(self) -> None:
+        """Say that the loop has run."""
+        self._not_yet.clear()
 
     def early(self) -> None:
         """The products that need nothing of the loop."""
@@ -116,7 +121,7 @@ class Lift:
                 stack.pop()
                 continue
             place = self.loop.places.get(found)
-            if place is not None and place.array in self.arrays.named:
+            if place is not None and place.array in self.arrays.named and found not in self._not_yet:
                 self._done[stack.pop()] = self.arrays.at_all_steps(place, found.width)
                 continue
             missing = [arg for arg in found.args if arg not in self._done]

@@ -61,6 +61,7 @@ class Run:
         lift = Lift(arrays, loop, kernels.products(arrays.xp, loop.carry[0].dtype))
         lift.early()
         kernels.run(loop, arrays, inputs.order)
+        lift.after_loop()
         for name, expr in loop.results.items():
             if name not in arrays.named and not (name.startswith("s") and expr in loop.places):
                 arrays.named[name] = self._result(lift, name, expr)
@@ -115,6 +116,7 @@ class Run:
         lift = Lift(mine, loop, kernels.products(xp, loop.carry[0].dtype))
         lift.early()
         kernels.run(loop, mine, inputs.order[::-1])
+        lift.after_loop()
         totals = lift.totals()
         totals |= {total.source: mine.named[f"sum{n}"] for n, total in enumerate(loop.sums)}
         end = {f"dcarry{i}": inputs.steps % 2 if f"dcarry{i}" in mine.in_turn else last for i in range(count)}
