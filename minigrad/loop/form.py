@@ -31,7 +31,8 @@ ELEMENTWISE = {
     if hasattr(found, "op") and name not in ("to", "_to")
 }
 ADD, MULTIPLY, SUBTRACT, DIVIDE = map(_op, (pointwise.add, pointwise.multiply, pointwise.subtract, pointwise.divide))
-EXP, LOG, COPY, NOTHING = map(_op, (pointwise.exp, pointwise.log, pointwise.copy, pointwise.nothing))
+EXP, LOG, SQRT, COPY = map(_op, (pointwise.exp, pointwise.log, pointwise.sqrt, pointwise.copy))
+NOTHING = _op(pointwise.nothing)
 MATMUL, GETITEM, SCATTER = _op(products.matmul), _op(indexing._getitem), _op(indexing._scatter_add)
 CONCATENATE, RESHAPE, TRANSPOSE = _op(shape._concatenate), _op(shape._reshape), _op(shape._transpose)
 LINEAR = {ADD, CONCATENATE}  # of several summed gradients
@@ -445,18 +446,35 @@ class Form:
         return self.map(COPY, {}, (self.expr(x),), result.shape, result.dtype)
 
     def _variance(self, call: Call) -> Expr | None:
-        x, result, options = call.args[0], call.results[0], call.options
-        if not self._is_row(x) or options["axis"] not in (1, -1, (1,), (-1,)) or result.shape != (self.batch, 1):
+        x, options = call.args[0], call.options
+        if not self._along_row(call) or call.results[0].shape != (self.batch, 1):
             return None
-        n, expr, dtype = x.shape[1], self.expr(x), x.dtype
-        mean = self.map(MULTIPLY, {}, (self.reduce("sum", expr), self._of_number(1 / n)), result.shape, dtype)
+        return self._deviation(x, x.shape[1] - options["ddof"])[1]
+
+    def _normalize(self, call: Call) -> Expr | None:
+        x = call.args[0]
+        if not self._along_row(call):
+            return None
+        off, variance = self._deviation(x, x.shape[1])
+        shape, dtype = variance.shape, x.dtype
+        raised = self.map(ADD, {}, (variance, self._of_number(call.options["eps"])), shape, dtype)
+        return self.map(DIVIDE, {}, (off, self.map(SQRT, {}, (raised,), shape, dtype)), x.shape, dtype)
+
+    def _along_row(self, call: Call) -> bool:
+        """Does a call work on rows, along each?"""
+        return self._is_row(call.args[0]) and call.options["axis"] in (1, -1, (1,), (-1,))
+
+    def _deviation(self, x: Value, count: float) -> tuple[Expr, Expr]:
+        """What a row deviates from its mean, and the sum of its squares divided by `count`."""
+        expr, dtype, column = self.expr(x), x.dtype, (self.batch, 1)
+        mean = self.map(MULTIPLY, {}, (self.reduce("sum", expr), self._of_number(1 / x.shape[1])), column, dtype)
         off = self.map(SUBTRACT, {}, (expr, mean), x.shape, dtype)
         total = self.reduce("sum", self.map(MULTIPLY, {}, (off, off), x.shape, dtype))
-        return self.map(MULTIPLY, {}, (total, self._of_number(1 / (n - options["ddof"]))), result.shape, dtype)
+        return off, self.map(MULTIPLY, {}, (total, self._of_number(1 / count)), column, dtype)
 
     def _softmax(self, call: Call) -> Expr | None:
         x = call.args[0]
-        if not self._is_row(x) or call.options["axis"] not in (1, -1):
+        if not self._along_row(call):
             return None
         expr, dtype = self.expr(x), x.dtype
         off = self.map(SUBTRACT, {}, (expr, self.reduce("max", expr)), x.shape, dtype)
@@ -484,7 +502,7 @@ READERS: dict[str, Any] = {
     "matmul": Form._matmul, "transpose": Form._transpose, "reshape": Form._reshape, "split": Form._split,
     "concatenate": Form._concatenate, "getitem": Form._getitem, "scatter_add": Form._scatter, "sum": Form._reduce,
     "mean": Form._reduce, "max": Form._reduce, "broadcast_to": Form._broadcast, "var": Form._variance,
-    "softmax": Form._softmax, "log_softmax": Form._softmax,
+    "normalize": Form._normalize, "softmax": Form._softmax, "log_softmax": Form._softmax,
 }  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def can_run(loop: Loop) -> bool:
             return False
         if expr.kind == "map" and not (simd.is_known(expr.what[0].name) and _plain(expr.what[1])):
             return False
-        if expr.kind == "part" and expr.args[0].kind != "in":
+        if expr.kind == "part" and expr.args[0].kind not in ("in", "saved"):
             return False
     incoming = [expr for expr in _all(loop) if expr.kind in ("in", "saved", "fixed")]
     return all(expr.width is not None or expr.kind == "fixed" for expr in incoming) and all(
@@ -337,10 +337,10 @@ class _Code:
 
     def _warm(self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any]) -> None:
         """Compute the pointers to this row, and the single numbers, before the loop over its columns."""
-        inside = set(exprs)
+        known = {*exprs, *self.scalars}
         for expr in exprs:
             for arg in expr.args:
-                if arg not in inside and arg.kind != "number":
+                if arg not in known and arg.kind != "number":
                     self._row_of(arg)
                     if arg.width == 1 or (arg.kind == "fixed" and self._is_single(arg)):
                         self._scalar(arg)
@@ -350,13 +350,13 @@ class _Code:
                 if other is expr:
                     self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
         for expr, place in copies:
-            if expr not in inside and expr.kind != "number":
+            if expr not in known and expr.kind != "number":
                 self._row_of(expr)
                 if expr.width == 1:
                     self._scalar(expr)
             self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
         for expr, n, low in sums:
-            if expr not in inside and expr.kind != "number":
+            if expr not in known and expr.kind != "number":
                 self._row_of(expr)
             self._sum_pointer(n)
             del low

@@ -75,7 +75,8 @@ class Loop:
     the products over all rows of all steps before it, `lifted` what else is computed over all steps at once, before or
     after it. `places` says where what comes in, is early, or is kept lies; `stores` what each step puts where; `arrays`
     the shape of one step of each array that the loop fills. `sums` are added up in the loop, `outers` after it.
-    `stacked` are the parts of the carry of which all steps are kept.
+    `stacked` are the parts of the carry of which all steps are kept. `became` says what sums of products made of the
+    form's expressions.
     """
 
     form: Form
@@ -93,6 +94,7 @@ class Loop:
     outers: list[Total] = field(default_factory=list)
     fixed: list[Value] = field(default_factory=list)
     stacked: set[int] = field(default_factory=set)
+    became: dict[Expr, Expr] = field(default_factory=dict)
     kernel: Any = None  # its machine code, once it has run
 
     @property
@@ -107,12 +109,13 @@ class Loop:
 
 @dataclass
 class Plan:
-    """A compiled step: its trace and form, and the two loops."""
+    """A compiled step: its trace and form, the two loops, and what the first saves for the second."""
 
     trace: Trace
     form: Form
     forward: Loop
     backward: Loop | None
+    saved: list[Expr] = field(default_factory=list)
 
 
 def make_plan(trace: Trace, batch: int) -> Plan:
@@ -132,7 +135,7 @@ def make_plan(trace: Trace, batch: int) -> Plan:
     carry = [form.number(0.0, e.shape, e.dtype) if d is None else d for d, e in zip(form.dcarry, form.carry_out)]
     wanted = {f"dx{k}": expr for k, expr in enumerate(form.dxs) if expr is not None}
     backward = _plan_loop(form, True, carry, wanted, summed, lies, stand_in)
-    return Plan(trace, form, forward, backward)
+    return Plan(trace, form, forward, backward, saved)
 
 
 def _saved(form: Form, k: int, expr: Expr) -> Expr:
@@ -254,7 +257,7 @@ def _plan_loop(
     rewritten = _merge_sums(form, roots, stand_in or {})
     carry = [rewritten[expr] for expr in carry]
     results = {name: rewritten[expr] for name, expr in results.items()}
-    loop = Loop(form, back, list(carry), results, places=dict(lies))
+    loop = Loop(form, back, list(carry), results, places=dict(lies), became=rewritten)
     totals = [Total(total, total.kind, tuple([rewritten[arg] for arg in total.args])) for total in summed]
     _divide(loop, totals)
     return loop

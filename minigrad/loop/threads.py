@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-LEAST_WORK = 200_000  # multiplications; below, another thread's start takes longer than it saves
+LEAST_WORK = 3_000_000  # multiplications; below, another thread's start takes longer than it saves
 
 
 @functools.cache

@@ -32,15 +32,17 @@ class Value:
     """An array of one step: what came in, or a result of a call.
 
     `role` says what comes in: "carry", "x", "closed" (a Tensor that the step closes over) or "constant"; on the way
-    back also "dcarry" and "dy", the gradients of what went out. It is "" for the result of a call.
+    back also "dcarry" and "dy", the gradients of what went out. It is "" for the result of a call. `name` is that of
+    its Tensor.
     """
 
-    __slots__ = ("call", "dtype", "held", "place", "role", "shape")
+    __slots__ = ("call", "dtype", "held", "name", "place", "role", "shape")
 
     def __init__(self, role: str, place: int, shape: tuple[int, ...], dtype: Any, call: Any = None, held: Any = None):
         self.role, self.place, self.shape, self.dtype = role, place, shape, dtype
         self.call: Call | None = call
         self.held = held  # the Tensor closed over, or the constant array
+        self.name: str | None = None
 
     def __repr__(self) -> str:
         return f"<{self.role or (self.call.op.name if self.call else '?')}.{self.place} {self.shape} {self.dtype}>"
@@ -114,13 +116,23 @@ class Tape:
         self._kept.append((thing, array))
         return value
 
+    def take_names(self) -> None:
+        """Give Values the names that their Tensors have by now."""
+        for thing, _ in self._kept:
+            if isinstance(thing, Tensor) and thing.name:
+                self._values[id(thing)].name = thing.name
+
+    def by_node(self) -> dict[Any, Value]:
+        """The Values so far by the nodes of the graph that they are results of."""
+        return {t.node: self._values[id(t)] for t, _ in self._kept if isinstance(t, Tensor) and t.node is not None}
+
 
 @dataclass
 class Trace:
     """A step: its calls, what comes in and what goes out, and the same of its way back.
 
     `dcarry_out` and `dys` are the gradients that come to the way back, `dcarry`, `dxs` and `dclosed` those that it
-    brings; None where there is none.
+    brings; None where there is none. `gradients` pairs Values of the way back with those that they are gradients of.
     """
 
     calls: list[Call]
@@ -136,6 +148,7 @@ class Trace:
     dcarry: list[Value | None] = field(default_factory=list)
     dxs: list[Value | None] = field(default_factory=list)
     dclosed: list[Value | None] = field(default_factory=list)
+    gradients: list[tuple[Value, Value]] = field(default_factory=list)
     ends: list[Any] = field(default_factory=list)  # the carry after the step, to trace the next one with
 
 
@@ -186,6 +199,7 @@ def trace(
             y_structure,
             ends=[t.data for t in carry_out],
         )
+        tape.take_names()
         if recording:
             _trace_back(tape, made, carry_in, x_in, carry_out, ys, since)
         return made
@@ -198,6 +212,7 @@ def _trace_back(
     tape: Tape, made: Trace, carry_in: list[Tensor], x_in: list[Tensor], carry_out: list[Tensor], ys: list[Tensor], since: int
 ) -> None:
     made.calls, tape.calls = tape.calls, []
+    forward, arriving = tape.by_node(), {}
     seeds: dict[Any, Any] = {}
 
     def seed(role: str, tensors: list[Tensor]) -> list[Value | None]:
@@ -213,8 +228,14 @@ def _trace_back(
         return values
 
     made.dcarry_out, made.dys = seed("dcarry", carry_out), seed("dy", ys)
-    arrived = walk(seeds, retain=True, recorded=True, since=since)
+    def observe(node: Any, argument: int, g: Any, values: Any, message: Any) -> None:
+        arriving[node] = g
+
+    arrived = walk(seeds, retain=True, recorded=True, observe=observe, since=since)
     made.backward = tape.calls
+    made.gradients = [
+        (tape.value(g), forward[node]) for node, g in arriving.items() if node in forward and isinstance(g, Tensor)
+    ]
 
     def gradient(t: Tensor) -> Value | None:
         g = arrived.get(t.node or t)
