@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from . import pool
 from .form import Expr, Form
 from .plan import Loop, Place, Total, pieces
 from .trace import Call, Value
@@ -55,7 +58,11 @@ class Arrays:
                 count = count + 1 if all_kept else 2
                 if not all_kept:
                     self.in_turn.add(name)
-            self.named[name] = self.xp.empty((count, *shape), dtype)
+            self.named[name] = self.empty((count, *shape), dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """An array to be filled."""
+        return pool.empty(shape, dtype) if self.xp is np else self.xp.empty(shape, dtype)
 
     def shift(self, place: Place) -> int:
         """At which index, counted from the step's, a place of the carry lies (not of one kept in turn)."""
@@ -144,7 +151,7 @@ class Lift:
         if expr.kind == "reduce":
             return getattr(args[0], expr.what)(axis=2, keepdims=True)
         if expr.kind == "product":
-            total = xp.empty((self.arrays.steps, *expr.shape), expr.dtype)
+            total = xp.empty((self.arrays.steps, *expr.shape), expr.dtype)  # it may go to the user, so it is no pool's
             rows = total.reshape(-1, expr.shape[1])
             for n, (left, matrix) in enumerate(zip(args, expr.what, strict=True)):
                 self.products.product(left.reshape(-1, left.shape[-1]), self.arrays.fixed(matrix), rows, n > 0)
@@ -170,7 +177,8 @@ class Lift:
                 continue
             left, right = total.args
             dtype = self.xp.result_type(left.dtype, right.dtype)
-            found[total.source] = self.xp.empty((left.shape[1], right.shape[1]), dtype)
+            if len(pieces(left)) > 1 or len(pieces(right)) > 1:
+                found[total.source] = self.xp.empty((left.shape[1], right.shape[1]), dtype)
             row = 0
             for rows in pieces(left):
                 column = 0
@@ -183,9 +191,14 @@ class Lift:
             left = left.reshape(-1, left.shape[-1])
             for run in self._runs(wanted):
                 product = self.products.outer(left, self._columns([columns for _, _, columns, _ in run]))
+                if len(run) == 1 and run[0][0].source not in found:
+                    found[run[0][0].source] = product
+                    continue
                 at = 0
                 for total, row, columns, column in run:
                     width = columns.shape[1]
+                    if total.source not in found:
+                        found[total.source] = self.xp.empty((len(product), width), product.dtype)
                     into = found[total.source][row : row + len(product), column : column + width]
                     into[...] = product[:, at : at + width]
                     at += width

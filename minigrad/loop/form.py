@@ -274,6 +274,11 @@ class Form:
         assert isinstance(found, Transposed), value
         return self._call(Call(TRANSPOSE, (found.expr,), {"axes": (1, 0)}, None), value)
 
+    def known(self, value: Value) -> Expr | None:
+        """What a Value that is not fixed is in this form, if it is an expression."""
+        found = self._of.get(value)
+        return found if isinstance(found, Expr) else None
+
     def _read(self, call: Call) -> None:
         if all(map(self.is_fixed, call.args)):
             self._fixed.update(call.results)

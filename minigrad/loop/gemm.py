@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import machine
+from . import machine, pool
 from .threads import in_threads, threads_for
 
 KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d"}
@@ -62,8 +62,7 @@ def _panels(kind: str, panel: int, head: str, transposed: bool) -> str:
     """For each panel, blocks of as many rows as registers hold, then of fewer for those left over."""
     scalar = SCALAR[kind]
     sizes = [_rows_of(kind, panel)]
-    if not transposed:
-        sizes += [rows for rows in (4, 2, 1) if rows < sizes[0]]
+    sizes += [rows for rows in (4, 2, 1) if rows < sizes[0]]
     lines = [
         head,
         "entry:",
@@ -105,6 +104,7 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
     scalar, lanes, size = SCALAR[kind], lanes_of(kind), SIZES[kind]
     vector, vectors = f"<{lanes} x {scalar}>", panel // lanes
     cells = [(f"{rows}_{i}_{j}", i, j) for i in range(rows) for j in range(vectors)]
+    packed = _rows_of(kind, panel)  # a transposed left operand is packed in panels of the largest block
     lines = [
         f"enter{rows}:",
         f"  %at{rows} = phi i64 [{before}, %{came_from}], [%at{rows}_next, %store{rows}]",
@@ -113,11 +113,18 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
         f"  br i1 %fits{rows}, label %block{rows}, label %{after}",
         f"block{rows}:",
     ]
+    if transposed:
+        lines += [
+            f"  %within{rows} = urem i64 %at{rows}, {packed}",
+            f"  %panel_row{rows} = sub i64 %at{rows}, %within{rows}",
+            f"  %panel_start{rows} = mul i64 %panel_row{rows}, %depth",
+            f"  %a_first{rows} = add i64 %panel_start{rows}, %within{rows}",
+        ]
     for i in range(rows):
         lines += [
             f"  %row{rows}_{i} = add i64 %at{rows}, {i}",
-            f"  %a_start{rows}_{i} = mul i64 {f'%at{rows}, %depth' if transposed else f'%row{rows}_{i}, %lda'}",
-            f"  %a_at{rows}_{i} = add i64 %a_start{rows}_{i}, {i if transposed else 0}",
+            f"  %a_at{rows}_{i} = "
+            + (f"add i64 %a_first{rows}, {i}" if transposed else f"mul i64 %row{rows}_{i}, %lda"),
             f"  %a{rows}_{i} = getelementptr {scalar}, ptr %a, i64 %a_at{rows}_{i}",
             f"  %c_at{rows}_{i} = mul i64 %row{rows}_{i}, %ldc",
             f"  %c_in{rows}_{i} = add i64 %c_at{rows}_{i}, %column",
@@ -144,7 +151,7 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
             f"  %b_from{rows}_{j} = getelementptr {scalar}, ptr %b, i64 %b_in{rows}_{j}",
             f"  %b{rows}_{j} = load {vector}, ptr %b_from{rows}_{j}, align {size}",
         ]
-    lines.append(f"  %a_in{rows} = mul i64 %k{rows}, {rows if transposed else 1}")
+    lines.append(f"  %a_in{rows} = mul i64 %k{rows}, {packed if transposed else 1}")
     for i in range(rows):
         lines += [
             f"  %a_from{rows}_{i} = getelementptr {scalar}, ptr %a{rows}_{i}, i64 %a_in{rows}",
@@ -295,7 +302,6 @@ define void @summed_{panel}(ptr %a, i64 %lda, i64 %rows, ptr %b, i64 %ldb, i64 %
 entry:
   %blocks = add i64 %rows, {rows - 1}
   %whole = udiv i64 %blocks, {rows}
-  %padded = mul i64 %whole, {rows}
   br label %deep
 deep:
   %k = phi i64 [0, %entry], [%k_next, %deep_end]
@@ -318,7 +324,7 @@ panel:
   %width = sub i64 %columns, %first
   call void @pack_{panel}(ptr %b_panel, i64 %ldb, i64 1, i64 %now, i64 %width, ptr %b_packed, i64 0, i64 1)
   call void @outer_{panel}(ptr %a_packed, i64 0, ptr %b_packed, i64 %now, ptr %c_panel, i64 %ldc, i64 {panel}, i64 0,
-                           i64 %padded, i1 %more)
+                           i64 %rows, i1 %more)
   %p_next = add i64 %p, 1
   %again = icmp slt i64 %p_next, %p1
   br i1 %again, label %panel, label %deep_end
@@ -346,7 +352,7 @@ def pack(matrix: np.ndarray, panel: int) -> np.ndarray:
     """A matrix (depth, columns) as panels of columns, each row by row; zeros where the last one is not full."""
     depth, columns = matrix.shape
     count = -(-columns // panel)
-    packed = np.empty((count, depth, panel), matrix.dtype)
+    packed = pool.empty((count, depth, panel), matrix.dtype)
     copy, size = _library(KINDS[matrix.dtype], panel)[2], matrix.itemsize
     row, column = (step // size for step in matrix.strides)
     threads = threads_for(count, depth * columns * 4)
@@ -400,10 +406,10 @@ class Products:
         panel = panel_of(kind, columns)
         block, count = _rows_of(kind, panel), -(-columns // panel)
         padded = -(-depth // block) * block
-        out = np.empty((padded, count * panel), dtype)
+        out = np.empty((depth, count * panel), dtype)
         by_panel = count > 1  # a share of the panels for each thread, or of the rows
         threads = threads_for(count if by_panel else padded // block, len(left) * depth * columns)
-        buffers = np.empty((threads, DEPTH, padded + panel), dtype)
+        buffers = pool.empty((threads, DEPTH, padded + panel), dtype)
         tasks = []
         for n in range(threads):
             panels = (count * n // threads, count * (n + 1) // threads) if by_panel else (0, 1)
@@ -417,7 +423,7 @@ class Products:
                 )
             )  # fmt: skip
         in_threads(tasks)
-        return out[:depth, :columns]
+        return out if out.shape[1] == columns else out[:, :columns]
 
 
 def _in_shares(tasks: Sequence[Any], threads: int) -> list[Any]:

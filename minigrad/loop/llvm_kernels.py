@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, machine, simd
+from . import gemm, machine, pool, simd
 from .arrays import Arrays
 from .form import Expr
 from .plan import Gemm, Loop, Place, ordered, pieces
@@ -511,7 +511,7 @@ class Kernel:
 
         def address(array: np.ndarray) -> int:
             held.append(array)
-            return array.ctypes.data
+            return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
 
         work = sum(product.width * sum(m.shape[0] for m in product.matrices) for product in loop.gemms)
         work += 50 * max(expr.shape[1] for expr in loop.carry)
@@ -527,7 +527,7 @@ class Kernel:
                     array = arrays.named[what[1]] = np.ascontiguousarray(array)
                 return address(array)
             if what[0] == "scratch":
-                return address(np.empty((batch, code.scratch[what[1]]), dtype))
+                return address(pool.empty((batch, code.scratch[what[1]]), dtype))
             if what[0] == "packed":
                 matrix = arrays.fixed(loop.form.put_together([what[1].matrices[k] for k in what[2]], 0))
                 return address(gemm.pack(np.asarray(matrix, dtype), gemm.panel_of(code.kind, what[1].width)))

@@ -302,7 +302,8 @@ def _merge_sums(form: Form, roots: Sequence[Expr], stand_in: dict[Expr, Expr]) -
             for products in merged.values():
                 matrices = tuple([matrix for product in products for matrix in product.what])
                 lefts = [left for product in products for left in product.args]
-                others.append(form.make("product", matrices, lefts, expr.shape, expr.dtype))
+                others.insert(0, form.make("product", matrices, lefts, expr.shape, expr.dtype))
+            others.sort(key=lambda term: not term.carried)  # what comes last in a step first: the rest is added with it
             total = others[0]
             for other in others[1:]:
                 total = form.map(ADD, {}, (total, other), expr.shape, expr.dtype)

@@ -19,7 +19,7 @@ from .environment import Environment, Path
 from .form import Summed
 from .plan import Plan, make_plan
 from .trace import UntraceableError, Value, same_steps, trace
-from .unrolled import flatten, unflatten, unroll
+from .unrolled import flatten, labels, unflatten, unroll
 
 CACHED = 64  # plans that are kept, the last used ones
 
@@ -293,6 +293,9 @@ def _trace_and_plan(
         return trace(step, (carry, inputs.carry_structure), (x, inputs.structure), needs, recording, flatten, unflatten)
 
     made = run(carry, first, recording)
+    called = [*labels(inputs.carry_structure), *labels(inputs.structure)]
+    for value, t, label in zip([*made.carry, *made.xs], [*inputs.carry, *inputs.xs], called, strict=True):
+        value.name = t.name or label or value.name
     again = run(made.ends, second, False)
     why = same_steps(made, again)
     if why is not None:

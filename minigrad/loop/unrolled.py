@@ -30,6 +30,14 @@ def _take_apart(part: Any, leaves: list[Any]) -> Any:
     return LEAF
 
 
+def labels(structure: Any, own: str | None = None) -> list[str | None]:
+    """What dicts and named tuples call each leaf."""
+    if structure in (NONE, LEAF):
+        return [own] if structure == LEAF else []
+    names = structure[1] if structure[0] is dict else getattr(structure[0], "_fields", [own] * len(structure[1]))
+    return [label for name, part in zip(names, structure[-1], strict=True) for label in labels(part, name)]
+
+
 def unflatten(structure: Any, leaves: Iterable[Any]) -> Any:
     """`leaves` hung together as `structure` says."""
     return _put_together(structure, iter(leaves))

@@ -1,0 +1,345 @@
+"""The compiler's expressions as a blackboard has them: symbols for what comes in, gates, products and gradients."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from ..draw.maths import algebra as al
+from ..draw.maths.expression import Expression, Time
+from ..draw.maths.formulas import Call as Written
+from ..draw.maths.formulas import express
+from ..draw.maths.symbols import named
+from .form import CONCATENATE, GETITEM, TRANSPOSE, Expr
+from .plan import Loop, Plan, is_leaf, ordered, pieces
+from .trace import Trace, Value
+
+NEXT = "next"  # what marks a gradient that comes from the step after this one
+SMALL = 4  # parts of an expression that is written out wherever it is needed
+Cut = tuple[Value, tuple[int, int], tuple[int, int], bool]  # of what, which rows and columns, and is it transposed?
+
+
+def assigned(trace: Trace) -> dict[Value, str]:
+    """Names of variables, `i = sigmoid(a)`, for the results of the lines that say so."""
+    last: dict[str, Value] = {}
+    for call in trace.calls:
+        if call.line and len(call.results) == 1:
+            last[call.line] = call.results[0]
+    if len(last) < 2:
+        return {}  # all of it is one line of the user's, and names no part of it
+    found = {}
+    for line, value in last.items():
+        try:
+            statement = ast.parse(line.split(": ", 1)[-1]).body[0]
+        except (SyntaxError, IndexError):
+            continue
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            found[value] = statement.targets[0].id
+    return found
+
+
+def cut_of(value: Value) -> Cut:
+    """What a matrix (or a vector: one row) was cut out of."""
+    rows, columns, turned = (0, value.shape[0] if len(value.shape) == 2 else 1), (0, value.shape[-1]), False
+    while value.call is not None and 0 < len(value.shape) <= 2:
+        source, axis, low = value.call.args[0], 0, 0
+        if value.call.op is TRANSPOSE and len(value.shape) == 2:
+            rows, columns, turned, value = columns, rows, not turned, source
+            continue
+        index = value.call.options.get("index")
+        if value.call.op.name == "split":
+            axis, low = value.call.options["axis"] % len(value.shape), value.call.options["bounds"][value.place]
+        elif value.call.op is GETITEM and isinstance(index, tuple) and all(isinstance(part, slice) for part in index):
+            moved = [(n, part.start) for n, part in enumerate(index) if part != slice(None)]
+            if len(moved) != 1 or moved[0][1] is None or len(source.shape) != len(value.shape):
+                break
+            axis, low = moved[0]
+        else:
+            break
+        if axis == len(value.shape) - 1:
+            columns = columns[0] + low, columns[1] + low
+        else:
+            rows = rows[0] + low, rows[1] + low
+        value = source
+    return value, rows, columns, turned
+
+
+class Notation:
+    """Symbols for the expressions of one loop. `symbols` has those with a symbol; `of` writes all others out."""
+
+    def __init__(self, plan: Plan, loop: Loop, forward: Notation | None = None, reverse: bool = False):
+        self.plan, self.loop, self.form, self.trace = plan, loop, plan.form, plan.trace
+        self.forward = forward or self
+        self.now, self.before = Time(True, 0), Time(True, 1 if reverse else -1)
+        self.symbols: dict[Expr, Expression] = {}
+        self.users: dict[Expr, list[Expr]] = {}
+        everything = all_of(loop)
+        for expr in everything:
+            for arg in dict.fromkeys(expr.args):
+                self.users.setdefault(arg, []).append(expr)
+        self.blocks: dict[tuple[Value, tuple[int, int]], str] = {}  # of a parameter, columns -> the gate they are of
+        if forward is None:
+            self._name_what_comes_in()
+            self._name_forward()
+        else:
+            self.blocks = forward.blocks
+            self.carry, self.xs, self.ys = forward.carry, forward.xs, forward.ys
+            self._name_backward(everything)
+        self._name_products()
+        self._name_shared(everything)
+
+    # What is called how
+
+    def _name_what_comes_in(self) -> None:
+        trace = self.trace
+        given = assigned(trace)
+        outgoing = [value.name or given.get(value) for value in trace.carry_out]
+        self.carry = _different(
+            [_stem(value.name) or _stem(out) for value, out in zip(trace.carry, outgoing, strict=True)], "h"
+        )
+        self.xs = _different([_stem(value.name) for value in trace.xs], "x")
+        self.ys = _different([None] * len(trace.ys), "y")
+        self.named: dict[Expr, str] = {}  # the form's expressions by the user's names
+        for value in [value for call in trace.calls for value in call.results]:
+            expr, name = self.form.known(value), value.name or given.get(value)
+            if name and expr is not None and not is_leaf(expr) and expr.kind != "join":
+                self.named.setdefault(expr, name)
+
+    def _name_forward(self) -> None:
+        loop = self.loop
+        self._name_incoming()
+        for expr, name in zip(loop.carry, self.carry, strict=True):
+            self._give(expr, named(name, time=self.now))
+        for original, name in self.named.items():
+            if (found := loop.became.get(original)) is not None:
+                self._give(found, named(name))
+        for k, name in enumerate(self.ys):
+            self._give(loop.results[f"y{k}"], named(name, time=self.now))
+
+    def _name_incoming(self) -> None:
+        names = {"carry": self.carry, "x": self.xs, "dy": self.ys, "dcarry": self.carry}
+        for expr in all_of(self.loop):
+            if expr.kind == "in":
+                role, place = expr.what
+                name = named(names[role][place], time=self.before if role == "carry" else self.now)
+                self.symbols[expr] = _nabla(name, *([NEXT] if role == "dcarry" else [])) if role[0] == "d" else name
+
+    def _name_backward(self, everything: list[Expr]) -> None:
+        loop, ahead = self.loop, self.forward
+        self._name_incoming()
+        for expr in everything:
+            if expr.kind == "saved":
+                self.symbols[expr] = ahead.of(ahead.loop.became[self.plan.saved[expr.what]])
+        for expr, name in zip(loop.carry, self.carry, strict=True):
+            self._give(expr, _nabla(named(name, time=self.before), NEXT))
+        for k, name in enumerate(self.xs):
+            if f"dx{k}" in loop.results:
+                self._give(loop.results[f"dx{k}"], _nabla(named(name, time=self.now)))
+        pairs = [
+            (loop.became.get(g), loop_forward)
+            for gradient, value in self.trace.gradients
+            for g, loop_forward in self._aligned(gradient, value)
+        ]
+        after = dict(zip(ahead.loop.carry, self.carry, strict=True))
+        for g, of in pairs:
+            if g is not None and of in after:
+                self._give(g, _nabla(named(after[of], time=self.now)))
+        for g, of in pairs:
+            if g is not None and self._is_wanted(g) and of is not None and (tag := ahead.tag(of)):
+                self._give(g, al.symbol("δ", tag) if of not in ahead.symbols or of.kind == "product" else _nabla(ahead.symbols[of]))
+
+    def _aligned(self, gradient: Value, value: Value) -> list[tuple[Expr, Expr | None]]:
+        """A gradient and what it is of, piece by piece: the form's expression, and the forward loop's."""
+        g, of = self.form.known(gradient), self.form.known(value)
+        if g is None or of is None or g.shape != of.shape or g.width is None:
+            return []
+        found, at = [], 0
+        for piece in pieces(g):
+            part = self.form.part(of, at, at + piece.shape[1])
+            found.append((piece, self.forward.loop.became.get(part)))
+            at += piece.shape[1]
+        return found
+
+    def _is_wanted(self, expr: Expr) -> bool:
+        """Is it needed by something else than one formula?"""
+        users = self.users.get(expr, [])
+        totals = {arg for total in [*self.loop.sums, *self.loop.outers] for whole in total.args for arg in pieces(whole)}
+        return len(users) != 1 or expr in totals or any(user.kind in ("product", "join") for user in users)
+
+    def _name_products(self) -> None:
+        taken = {symbol.name for symbol in self.symbols.values()}
+        letters = iter([letter for letter in "uvwpqsabdez" if letter not in taken])
+        late = [[expr] for expr in self.loop.lifted if expr.kind == "product" and expr not in self._early()]
+        for members in [*([e for e, _ in gemm.members] for gemm in [*self.loop.early, *self.loop.gemms]), *late]:
+            unnamed = [expr for expr in members if expr not in self.symbols]
+            letter = next(letters, "m") if unnamed else ""
+            tags = {expr: self.tag(expr) for expr in members}
+            several = len(members) > 1
+            for n, expr in enumerate(members):
+                tag = tags[expr]
+                if expr in unnamed:
+                    self.symbols[expr] = al.symbol(letter, *([tag or str(n + 1)] if several else []))
+                for matrix in expr.what if tag and several else ():
+                    root, _, columns, turned = cut_of(matrix)
+                    if not turned:
+                        self.blocks.setdefault((root, columns), tag)
+        for expr in all_of(self.loop):
+            if expr.kind == "fixed" and len(expr.shape) == 1 and (tag := self.tag(expr)):
+                root, _, columns, _ = cut_of(expr.what)
+                self.blocks.setdefault((root, columns), tag)
+
+    def _early(self) -> set[Expr]:
+        return {expr for gemm in self.loop.early for expr, _ in gemm.members}
+
+    def _name_shared(self, everything: list[Expr]) -> None:
+        """Symbols for what is used several times, and too long to be written out each time."""
+        taken, count = {symbol.name for symbol in self.symbols.values()}, 0
+        letter = next(letter for letter in ("k", "l", "j", "k′") if letter not in taken)
+        for expr in everything:
+            shared = len(self.users.get(expr, [])) > 1 and not is_leaf(expr) and expr.kind not in ("part", "join")
+            if expr not in self.symbols and shared and _size(self.of(expr)) > SMALL:
+                count += 1
+                self.symbols[expr] = al.symbol(letter, str(count))
+
+    def _give(self, expr: Expr, symbol: Expression) -> None:
+        if not is_leaf(expr) and symbol not in self.symbols.values():
+            self.symbols.setdefault(expr, symbol)
+
+    def tag(self, expr: Expr) -> str:
+        """What the one quantity with a name is called that `expr` is a part of; "" if there is none, or several."""
+        found: dict[str, None] = {}
+        stack, seen = [expr], {expr}
+        while stack:
+            here = stack.pop()
+            symbol = self.symbols.get(here)
+            if symbol is not None and not is_leaf(here) and not (here is expr and here.kind == "product"):
+                found[symbol.name + "".join(f"_{sub}" for sub in symbol.sub)] = None
+                continue
+            later = [user for user in self.users.get(here, []) if user not in seen]
+            seen.update(later)
+            stack += later
+        return next(iter(found)) if len(found) == 1 else ""
+
+    # Writing
+
+    def of(self, expr: Expr) -> Expression:
+        """The symbol of `expr`, or the expression that it is."""
+        return self.symbols[expr] if expr in self.symbols else self.formula(expr)
+
+    def formula(self, expr: Expr) -> Expression:
+        """What `expr` is computed as."""
+        made: dict[Expr, Expression] = {}
+        for part in ordered([expr], lambda e: e in self.symbols and e is not expr):
+            made[part] = self._write(part, made) if part is expr or part not in self.symbols else self.symbols[part]
+        return made[expr]
+
+    def _write(self, expr: Expr, made: dict[Expr, Expression]) -> Expression:
+        args = [made[arg] for arg in expr.args]
+        if expr.kind == "number":
+            return al.number(expr.what)
+        if expr.kind == "fixed":
+            return self.matrix(expr.what)
+        if expr.kind == "product":
+            return al.total(*(al.matmul(left, self.matrix(m)) for left, m in zip(args, expr.what, strict=True)))
+        if expr.kind == "reduce":
+            return al.apply("Σ" if expr.what == "sum" else expr.what, *args)
+        if expr.kind == "part":
+            return al.item(args[0], f"{expr.what[0]}:{expr.what[1]}")
+        if expr.kind == "join":
+            return al.blocks(args, "beside")
+        if expr.kind == "item":
+            return al.item(args[0], str(expr.what))
+        if expr.kind == "map":
+            name, options, shapes = expr.what[0].name, expr.what[1], [arg.shape for arg in expr.args]
+        elif expr.kind == "call":
+            name, options, given = expr.what.op.name, expr.what.options, iter(args)
+            args = [self._argument(arg, given) for arg in expr.what.args]
+            shapes = [getattr(arg, "shape", ()) for arg in expr.what.args]
+        else:
+            return al.symbol("κ")
+        # A number for each row, (batch, 1), times a row is written as the product that it is.
+        return express(Written(name, args, shapes, expr.shape, options))
+
+    def _argument(self, arg: Any, given: Any) -> Expression:
+        if isinstance(arg, Value) and self.form.is_fixed(arg):
+            return self.matrix(arg)
+        return next(given) if isinstance(arg, (Value, Expr)) else al.symbol(str(arg))
+
+    def matrix(self, value: Value) -> Expression:
+        """Something that is the same at every step: a parameter, columns or rows of one, or several together."""
+        if value.call is not None and value.call.op is CONCATENATE:
+            whole = self.whole(value.call.args, value.call.options["axis"] % len(value.shape))
+            if whole is not None:
+                return whole
+            side = "beside" if value.call.options["axis"] % len(value.shape) == len(value.shape) - 1 else "below"
+            return al.blocks([self.matrix(part) for part in value.call.args], side)
+        root, rows, columns, turned = cut_of(value)
+        made = self._root(root)
+        if len(root.shape) in (1, 2):
+            if columns != (0, root.shape[-1]):
+                made = _with(made, sub=self.blocks.get((root, columns)) or f"{columns[0]}:{columns[1]}")
+            if len(root.shape) == 2 and rows != (0, root.shape[0]):
+                made = _with(made, sup=f"{rows[0]}:{rows[1]}")
+        return al.transpose(made) if turned else made
+
+    def whole(self, values: Iterable[Value], axis: int) -> Expression | None:
+        """The matrix of which `values` are all the parts, in whatever order; None if they are not."""
+        cuts = [cut_of(value) for value in values]
+        root, rows, columns, turned = cuts[0]
+        along = axis if not turned else 1 - axis  # of the root's axes
+        if any(cut[0] is not root or cut[3] != turned or cut[2 - along] != cuts[0][2 - along] for cut in cuts):
+            return None
+        across = (rows, columns)[1 - along] if len(root.shape) == 2 else (0, 1)
+        count = sum(high - low for low, high in (cut[1 + along] if len(root.shape) == 2 else cut[2] for cut in cuts))
+        if count != root.shape[along] or (len(root.shape) == 2 and across != (0, root.shape[1 - along])):
+            return None
+        return al.transpose(self._root(root)) if turned else self._root(root)
+
+    def _root(self, value: Value) -> Expression:
+        if value.name:
+            return named(value.name)
+        if value.role == "constant" and value.shape == ():
+            return al.number(float(value.held))
+        if value.call is not None:
+            args = [self.matrix(arg) if isinstance(arg, Value) else al.symbol(str(arg)) for arg in value.call.args]
+            shapes = [getattr(arg, "shape", ()) for arg in value.call.args]
+            return express(Written(value.call.op.name, args, shapes, value.shape, value.call.options, matrix=True))
+        return al.symbol("θ" if value.role == "closed" else "κ", str(value.place + 1))
+
+
+def all_of(loop: Loop) -> list[Expr]:
+    """Every expression that a loop has to do with."""
+    totals = [arg for total in [*loop.sums, *loop.outers] for arg in total.args]
+    return ordered([*loop.steps, *loop.lifted, *loop.carry, *loop.results.values(), *totals])
+
+
+def _stem(name: str | None) -> str | None:
+    """A name without the number of a step: h for h_-1."""
+    return None if name is None else re.sub(r"_-?\d+$", "", name)
+
+
+def _different(names: list[str | None], letter: str) -> list[str]:
+    """Names for all: the letter for those that have none, numbers where two are the same."""
+    found = [name or letter for name in names]
+    counts = Counter(found)
+    return [name if counts[name] == 1 else f"{name}_{found[:n].count(name) + 1}" for n, name in enumerate(found)]
+
+
+def _nabla(of: Expression, *sup: str) -> Expression:
+    """The gradient of the loss for a symbol, as a symbol."""
+    return al.symbol("∇" + of.name, *of.sub, sup=sup, time=of.time)
+
+
+def _with(symbol: Expression, sub: str = "", sup: str = "") -> Expression:
+    """A parameter's symbol with the block named that is meant."""
+    if symbol.kind != "symbol":
+        return al.item(symbol, sub or sup)
+    return al.symbol(symbol.name, *symbol.sub, *([sub] if sub else []), sup=(*symbol.sup, *([sup] if sup else [])))
+
+
+def _size(e: Expression) -> int:
+    return 1 + sum(map(_size, e.parts))
+
