@@ -53,7 +53,8 @@ class _Writer:
         array = self.arrays.named[place.array]
         if width is not None and width != array.shape[-1]:
             array = array[..., place.low : place.low + width]
-        listed = self.constant(list(array))
+        items = list(array) if array.ndim > 1 else [array[t : t + 1].reshape(()) for t in range(len(array))]
+        listed = self.constant(items)
         if place.array in self.arrays.in_turn:
             return f"{listed}[{'k' if place.when == 'before' else '1 - k'}]"
         shift = self.arrays.shift(place)

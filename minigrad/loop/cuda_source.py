@@ -21,6 +21,7 @@ from .trace import Value
 NAMES = {"f": "float", "d": "double", "b": "bool"}
 THREADS = 256  # of a block: a power of 2, for sums along rows
 RESIDENT = 512  # of a block that runs all steps
+SHARED = 232_448  # bytes: the most that a block may have of any device so far (compute capability 9.0)
 
 # T is the loop's kind of float.
 HELPERS = """
@@ -41,6 +42,24 @@ __device__ T over_block(T value, T* shared) {
     const T total = shared[0];
     __syncthreads();
     return total;
+}
+
+template <int depth, int width, int parts>
+__device__ void multiply(const T* left, const T* matrix, T* partial, T* out, bool more) {
+    for (int n = threadIdx.x; n < width * parts; n += blockDim.x) {
+        const int j = n % width;
+        T total = 0;
+        #pragma unroll 8
+        for (int i = n / width; i < depth; i += parts) total += left[i] * matrix[i * width + j];
+        partial[n] = total;
+    }
+    __syncthreads();
+    for (int j = threadIdx.x; j < width; j += blockDim.x) {
+        T total = more ? out[j] : 0;
+        for (int part = 0; part < parts; ++part) total += partial[part * width + j];
+        out[j] = total;
+    }
+    __syncthreads();
 }
 """
 ADVANCE = """
@@ -151,9 +170,9 @@ def number(value: Any, kind: str) -> Term:
 # The code
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
 class Pass:
-    """A kernel of one stage: over all columns at once, or with a block for each row."""
+    """A kernel of one stage: with a thread for each row and column, or `by_row` a block for each row."""
 
     stage: int
     name: str
@@ -168,7 +187,6 @@ class Factor:
     gemm: Gemm
     buffer: Any
     low: int
-    depth: int
     matrix: Value
     first: bool  # of its product: the others are added to it
 
@@ -176,72 +194,254 @@ class Factor:
 class Source:
     """The code of a loop, and what it wants in its table.
 
-    `buffers` are the arrays (rows of the batch, columns) that hold something from one pass to the next: results of
-    products, what is multiplied (the carry's copies, under "state", lie at one place at all steps; only so can a product
-    be captured), and values between passes.
+    `buffers` are arrays (rows of the batch, columns) that lie at one place at all steps: the results of products, what is
+    multiplied (of the carry, copies), and values that go from one pass to another.
     """
 
     def __init__(self, loop: Loop):
         self.loop, self.order = loop, Stages(loop)
         self.kind, self.batch = self.order.kind, loop.form.batch
-        self.table: dict[Any, int] = {"base": 0}
-        self.buffers: dict[Any, int] = {}
-        self.writes: list[tuple[Expr, int, Any, int]] = []  # what, in which stage, where to, from which column on
-        self.shared: dict[Any, int] = {}  # in a kernel for all steps: where a buffer or matrix starts, in numbers
-        self._kinds: dict[str, str] = {}
+        self.table: dict[Any, int] = {}
+        self.buffers: dict[Any, int] = {}  # -> its columns
+        self.factors: list[Factor] = []
+        self.writes: list[tuple[Expr, int, Any, int]] = []  # what, in which stage, to where, from which column on
+        self.shared: dict[Any, int] = {}  # where in a block's memory a buffer or a matrix starts
         self._count = 0
+        self._word("base")
         self._plan_products()
         self._plan_writes()
-        self.passes: list[Pass] = []
-        bodies = []
-        for stage in range(self.order.last + 1):
-            found = self._groups(stage)
-            if found:
-                by_row = len({width for _, width in found}) > 1 or any(expr.kind == "reduce" for e in found.values() for expr in e)
-                self.passes.append(Pass(stage, f"pass{stage}", by_row, max(width for _, width in found)))
-                bodies.append(self._kernel(self.passes[-1]))
-        self.text = "\n".join([f"typedef {NAMES[self.kind]} T;", HELPERS, *bodies, self._all_steps(), ADVANCE])
+        self.passes = [made for stage in range(self.order.last + 1) if (made := self._pass(stage))]
+        kernels = [self._kernel(made) for made in self.passes]
+        self.numbers = self._lay_out()  # in the memory of a block that runs all steps
+        self.resident = self.numbers * (4 if self.kind == "f" else 8) <= SHARED
+        if self.resident:
+            kernels.append(self._all_steps())
+        self.text = "\n".join([f"typedef {NAMES[self.kind]} T;", HELPERS, *kernels, ADVANCE])
 
     # What lies where
 
     def _plan_products(self) -> None:
-        """Say where what is multiplied lies; operands that lie side by side are multiplied at once."""
-        self.factors: list[Factor] = []
-        lies: dict[Expr, tuple[Any, int]] = {}
+        """Say where what is multiplied lies; what lies side by side is multiplied at once."""
         for gemm in self.loop.gemms:
-            runs: list[list[Any]] = []
+            runs: list[tuple[Any, int, list[Value]]] = []
+            end: Any = None
             for left, matrix in zip(gemm.lefts, gemm.matrices, strict=True):
-                buffer, low = lies.get(left) or self._lay(left, gemm)
-                lies[left] = buffer, low
-                if runs and runs[-1][0] is buffer and runs[-1][1] + runs[-1][2] == low:
-                    runs[-1][2] += left.shape[1]
-                    runs[-1][3].append(matrix)
+                buffer, low = self._left(left, gemm)
+                if end == (buffer, low):
+                    runs[-1][2].append(matrix)
                 else:
-                    runs.append([buffer, low, left.shape[1], [matrix]])
+                    runs.append((buffer, low, [matrix]))
+                end = buffer, low + left.shape[1]
             self.buffers[gemm] = gemm.width
-            for n, (buffer, low, depth, matrices) in enumerate(runs):
-                stacked = self.loop.form.put_together(matrices, 0)
-                self.factors.append(Factor(gemm, buffer, low, depth, stacked, n == 0))
+            for n, (buffer, low, matrices) in enumerate(runs):
+                self.factors.append(Factor(gemm, buffer, low, self.loop.form.put_together(matrices, 0), n == 0))
 
-    def _lay(self, left: Expr, gemm: Gemm) -> tuple[Any, int]:
+    def _left(self, left: Expr, gemm: Gemm) -> tuple[Any, int]:
         """The buffer of what is multiplied, and from which column on it lies there."""
         if left in self.order.member:
             return self.order.member[left]
-        whole, at = (left.args[0], left.what[0]) if left.kind == "part" else (left, 0)
-        if whole.kind == "in":
-            i = whole.what[1]
-            key = self._key("state", i)
-            if key not in self.buffers:
-                self.buffers[key] = whole.shape[1]
-                pieces = side_by_side(self.loop.carry[i])
-                self.writes += [(piece, self.order.last, key, low) for piece, low in pieces]
-            return key, at
-        key = self._key("lefts", self.loop.gemms.index(gemm))
-        at = self.buffers.get(key, 0)
-        self.buffers[key] = at + left.shape[1]
-        self.writes.append((left, self.order.stage[left], key, at))
-        return key, at
+        if left.kind in ("in", "part"):
+            whole, low = (left, 0) if left.kind == "in" else (left.args[0], left.what[0])
+            state = "state", whole.what[1]
+            if state not in self.buffers:
+                self.buffers[state] = whole.shape[1]
+                for piece, at in side_by_side(self.loop.carry[whole.what[1]]):
+                    self.writes.append((piece, self.order.last, state, at))  # when all products have read the last one
+            return state, low
+        for expr, _, buffer, at in self.writes:
+            if expr is left and buffer[0] == "lefts":
+                return buffer, at
+        lefts = "lefts", self.loop.gemms.index(gemm)
+        at = self.buffers.get(lefts, 0)
+        self.buffers[lefts] = at + left.shape[1]
+        self.writes.append((left, self.order.stage[left], lefts, at))
+        return lefts, at
 
-    def _key(self, *parts: Any) -> Any:
-        """One object for each name of a buffer."""
-        return self.__dict__.setdefault("_keys", {}).setdefault(parts, parts)
+    def _plan_writes(self) -> None:
+        order = self.order
+        for expr, place in order.stores:
+            self.writes.append((expr, order.stage.get(expr, 0), (place.array, place.when), place.low))
+        for expr in self.loop.steps:
+            for arg in expr.args if expr.kind != "product" else ():
+                if arg.kind not in ("map", "reduce") or ("value", arg) in self.buffers or order.place(arg) is not None:
+                    continue
+                same_stage, same_turn = order.stage[arg] == order.stage[expr], order.turn[arg] == order.turn[expr]
+                if not (same_stage and (arg.shape[1] == 1 or (same_turn and span(arg) == span(expr)))):
+                    self.buffers["value", arg] = arg.shape[1]
+                    self.writes.append((arg, order.stage[arg], ("value", arg), 0))
+
+    def _lay_out(self) -> int:
+        """Where everything lies in the memory of a block that runs all steps; how many numbers that takes."""
+        partial = max([gemm.width * self._parts(factor) for factor in self.factors for gemm in [factor.gemm]], default=0)
+        sizes: dict[Any, int] = {"sums": RESIDENT, "partial": partial}
+        sizes |= {factor: factor.matrix.shape[0] * factor.gemm.width for factor in self.factors}
+        at = 0
+        for what, size in [*sizes.items(), *self.buffers.items()]:
+            self.shared[what] = at
+            at += size
+        return at
+
+    def _parts(self, factor: Factor) -> int:
+        """Among how many threads the rows of a matrix are shared, for each column."""
+        return max(1, min(RESIDENT // factor.gemm.width, factor.matrix.shape[0] // 8))
+
+    def kind_of(self, buffer: Any) -> str:
+        """Of which kind a buffer's numbers are."""
+        return KINDS[np.dtype(buffer[1].dtype)] if isinstance(buffer, tuple) and buffer[0] == "value" else self.kind
+
+    def _kind_of_array(self, array: str) -> str:
+        if array in self.loop.arrays:
+            return KINDS[np.dtype(self.loop.arrays[array][1])]
+        expr = next(e for e in everything(self.loop) if (place := self.loop.places.get(e)) and place.array == array)
+        return KINDS[np.dtype(expr.dtype)]
+
+    # Kernels
+
+    def _pass(self, stage: int) -> Pass | None:
+        groups = self._groups(stage)
+        widths = {width for _, width in groups}
+        sums = any(expr.kind == "reduce" for exprs in groups.values() for expr in exprs)
+        return Pass(stage, f"pass{stage}", sums or len(widths) > 1, max(widths)) if groups else None
+
+    def _groups(self, stage: int) -> dict[tuple[int, int], list[Expr]]:
+        """By turn and width what a stage computes; none where something is only put somewhere."""
+        order = self.order
+        groups: dict[tuple[int, int], list[Expr]] = {}
+        for expr in self.loop.steps:
+            if order.stage[expr] == stage and expr.kind in ("map", "reduce"):
+                groups.setdefault((order.turn[expr], span(expr)), []).append(expr)
+        for expr, _, _, _ in self._puts(stage):
+            groups.setdefault((order.after(expr, stage), expr.shape[1]), [])
+        return dict(sorted(groups.items(), key=lambda item: item[0]))
+
+    def _puts(self, stage: int) -> list[tuple[Expr, str, Any, int]]:
+        """What a stage puts where, and how: "=" or "+="."""
+        stored = [(expr, "=", target, low) for expr, at, target, low in self.writes if at == stage]
+        summed = [(expr, n, low) for expr, n, low in self.order.sums if self.order.stage.get(expr, 0) == stage]
+        return stored + [(expr, "+=", ("sum", n), low) for expr, n, low in summed]
+
+    def _kernel(self, made: Pass) -> str:
+        shared = [f"__shared__ T memory[{THREADS}];"] if made.by_row else []
+        lines = ["const int row = blockIdx.x;", "const long long step = table[0] + k;", *shared]
+        lines += self._body(made.stage, made.by_row, in_block=False)
+        return _function(made.name, "const long long* table, long long k", lines)
+
+    def _all_steps(self) -> str:
+        """One kernel for all steps, for matrices that fit into a block's memory."""
+        lines = ["extern __shared__ T memory[];", "const int row = blockIdx.x;"]
+        for factor in self.factors:
+            size = factor.matrix.shape[0] * factor.gemm.width
+            lines.append(self._copy(self.shared[factor], size, f"((const T*)table[{self._word(factor)}])[n]"))
+        for state, width in self.buffers.items():
+            if isinstance(state, tuple) and state[0] == "state":
+                given = f"((const T*)table[{self._word(state)}])[(long long)row * {width} + n]"
+                lines.append(self._copy(self.shared[state], width, given))
+        lines += ["__syncthreads();", "for (long long step = 0; step < steps; ++step) {"]
+        for stage in range(self.order.last + 1):
+            for factor in self.factors:
+                if self.order.stage[factor.gemm.members[0][0]] == stage:
+                    lines.append("    " + self._multiply(factor))
+            body = self._body(stage, True, in_block=True)
+            lines += ["    {", *("    " * 2 + line for line in body), "    }", "    __syncthreads();"]
+        return _function("all_steps", "const long long* table, long long steps", [*lines, "}"])
+
+    def _copy(self, start: int, size: int, given: str) -> str:
+        return f"for (int n = threadIdx.x; n < {size}; n += blockDim.x) memory[{start} + n] = {given};"
+
+    def _multiply(self, factor: Factor) -> str:
+        depth, width, parts = factor.matrix.shape[0], factor.gemm.width, self._parts(factor)
+        places = [self.shared[factor.buffer] + factor.low, self.shared[factor], self.shared["partial"], self.shared[factor.gemm]]
+        given = ", ".join(f"memory + {place}" for place in places)
+        return f"multiply<{depth}, {width}, {parts}>({given}, {'false' if factor.first else 'true'});"
+
+    # What a kernel does with a row
+
+    def _body(self, stage: int, by_row: bool, in_block: bool) -> list[str]:
+        first, stride = self._word("first"), self._word("stride")
+        self._head = [f"const long long t = table[{first}] + table[{stride}] * step, odd = step & 1;"]
+        self._pointers: dict[Any, str] = {}
+        self._singles: dict[Expr, Term] = {}  # one number for the whole row
+        self._in_block = in_block
+        lines: list[str] = []
+        for (turn, width), exprs in self._groups(stage).items():
+            puts = [put for put in self._puts(stage) if (self.order.after(put[0], stage), put[0].shape[1]) == (turn, width)]
+            lines += self._single(exprs, puts) if by_row and width == 1 else self._columns(exprs, puts, width)
+        return [*self._head, *lines]
+
+    def _single(self, exprs: list[Expr], puts: list[Any]) -> list[str]:
+        """Numbers that hold for a whole row: each thread computes them, the first one stores them."""
+        lines: list[str] = []
+        for expr in exprs:
+            self._singles[expr] = self._compute(expr, self._singles, lines)
+        stores = [self._put(put, self._singles, lines, "0") for put in puts]
+        if stores:
+            stores = ["__syncthreads();", "if (threadIdx.x == 0) {", *_indented(stores), "}"]  # all have read what was there
+        return [*lines, *stores]
+
+    def _columns(self, exprs: list[Expr], puts: list[Any], width: int) -> list[str]:
+        """A loop over columns, those of a thread."""
+        made: dict[Expr, Term] = {}
+        inner: list[str] = []
+        before: list[str] = []
+        after: list[str] = []
+        for expr in exprs:
+            if expr.kind != "reduce":
+                made[expr] = self._compute(expr, made, inner)
+                continue
+            total, combine = self._name(), "add" if expr.what == "sum" else "maximum"
+            before.append(f"T {total} = {'0' if combine == 'add' else 'T(-1.0 / 0.0)'};")
+            inner.append(f"{total} = {combine}({total}, {self._value(expr.args[0], made, inner).as_kind(self.kind)});")
+            after.append(f"{total} = over_block<{combine}>({total}, memory);")
+            self._singles[expr] = Term(total, self.kind)
+        inner += [self._put(put, made, inner, "j") for put in puts]
+        loop = f"for (int j = blockIdx.y * blockDim.x + threadIdx.x; j < {width}; j += gridDim.y * blockDim.x) {{"
+        return [*before, loop, *_indented(inner), "}", *after]
+
+    def _compute(self, expr: Expr, made: dict[Expr, Term], lines: list[str]) -> Term:
+        kind = KINDS[np.dtype(expr.dtype)]
+        args = [self._value(arg, made, lines) for arg in expr.args]
+        if expr.kind == "reduce":  # along a row of one number
+            return args[0]
+        op, options = expr.what
+        return self._named(lines, apply(op.name, args, options, kind), kind)
+
+    def _put(self, put: tuple[Expr, str, Any, int], made: dict[Expr, Term], lines: list[str], column: str) -> str:
+        expr, how, target, low = put
+        value = self._value(expr, made, lines)
+        if how == "+=":
+            pointer, kind = self._row(target, f"{expr.args}", self.kind), self.kind
+        else:
+            pointer, kind = self._target(target)
+        return f"{pointer}[{_sum(column, low)}] {how} {value.as_kind(kind)};"
+
+    def _value(self, expr: Expr, made: dict[Expr, Term], lines: list[str]) -> Term:
+        """The name under which an expression is there; it is loaded if need be."""
+        if expr in made:
+            return made[expr]
+        if expr in self._singles:
+            return self._singles[expr]
+        if expr.kind == "number":
+            return number(expr.what, "b" if isinstance(expr.what, bool) else self.kind)
+        pointer, low, kind = self._source(expr)
+        if expr.shape[-1:] in ((), (1,)):
+            self._singles[expr] = self._named(self._head, f"{pointer}[{low}]", kind)
+            return self._singles[expr]
+        made[expr] = self._named(lines, f"{pointer}[{_sum('j', low)}]", kind)
+        return made[expr]
+
+    def _source(self, expr: Expr) -> tuple[str, int, str]:
+        """A pointer to this row of what lies in memory, its first column there, and its kind."""
+        if expr.kind == "part":
+            pointer, low, kind = self._source(expr.args[0])
+            return pointer, low + expr.what[0], kind
+        if expr.kind == "fixed":
+            kind = KINDS[np.dtype(expr.dtype)]
+            by_row = len(expr.shape) == 2 and expr.shape[0] == self.batch != 1
+            return self._pointer(("fixed", expr.what), kind, f"(long long)row * {expr.shape[1]}" if by_row else "0"), 0, kind
+        if expr in self.order.member:
+            gemm, low = self.order.member[expr]
+            return self._buffer(gemm), low, self.kind
+        place = self.order.place(expr)
+        if place is not None:
+            return self._array(place.array, place.when), place.low, self._kind_of_array(place.array)
+        return self._buffer(("value", expr)), 0, self.kind_of(("value", expr))

@@ -13,7 +13,7 @@ from ..draw.maths.expression import Expression, Time
 from ..draw.maths.formulas import Call as Written
 from ..draw.maths.formulas import express
 from ..draw.maths.symbols import named
-from .form import CONCATENATE, GETITEM, TRANSPOSE, Expr
+from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr
 from .plan import Loop, Plan, is_leaf, ordered, pieces
 from .trace import Trace, Value
 
@@ -80,7 +80,7 @@ class Notation:
         for expr in everything:
             for arg in dict.fromkeys(expr.args):
                 self.users.setdefault(arg, []).append(expr)
-        self.blocks: dict[tuple[Value, tuple[int, int]], str] = {}  # of a parameter, columns -> the gate they are of
+        self.blocks: dict[tuple[Value, int, tuple[int, int]], str] = {}  # of a parameter, an axis and a range of it
         if forward is None:
             self._name_what_comes_in()
             self._name_forward()
@@ -138,30 +138,29 @@ class Notation:
         for k, name in enumerate(self.xs):
             if f"dx{k}" in loop.results:
                 self._give(loop.results[f"dx{k}"], _nabla(named(name, time=self.now)))
-        pairs = [
-            (loop.became.get(g), loop_forward)
-            for gradient, value in self.trace.gradients
-            for g, loop_forward in self._aligned(gradient, value)
-        ]
+        pairs = [pair for g, value in self.trace.gradients for pair in self._aligned(g, value)]
         after = dict(zip(ahead.loop.carry, self.carry, strict=True))
         for g, of in pairs:
-            if g is not None and of in after:
+            if of in after:
                 self._give(g, _nabla(named(after[of], time=self.now)))
         for g, of in pairs:
-            if g is not None and self._is_wanted(g) and of is not None and (tag := ahead.tag(of)):
-                self._give(g, al.symbol("δ", tag) if of not in ahead.symbols or of.kind == "product" else _nabla(ahead.symbols[of]))
+            if self._is_wanted(g) and (tag := ahead.activated(of)):
+                self._give(g, al.symbol("δ", tag))
+        for g, of in pairs:
+            if self._is_wanted(g) and of in ahead.symbols:
+                self._give(g, _nabla(ahead.symbols[of]))
 
-    def _aligned(self, gradient: Value, value: Value) -> list[tuple[Expr, Expr | None]]:
-        """A gradient and what it is of, piece by piece: the form's expression, and the forward loop's."""
+    def _aligned(self, gradient: Value, value: Value) -> list[tuple[Expr, Expr]]:
+        """A gradient and what it is of, piece by piece: an expression of this loop, and one of the forward loop."""
         g, of = self.form.known(gradient), self.form.known(value)
         if g is None or of is None or g.shape != of.shape or g.width is None:
             return []
         found, at = [], 0
         for piece in pieces(g):
             part = self.form.part(of, at, at + piece.shape[1])
-            found.append((piece, self.forward.loop.became.get(part)))
+            found.append((self.loop.became.get(piece), self.forward.loop.became.get(part)))
             at += piece.shape[1]
-        return found
+        return [(g, of) for g, of in found if g is not None and of is not None]
 
     def _is_wanted(self, expr: Expr) -> bool:
         """Is it needed by something else than one formula?"""
@@ -170,34 +169,39 @@ class Notation:
         return len(users) != 1 or expr in totals or any(user.kind in ("product", "join") for user in users)
 
     def _name_products(self) -> None:
-        taken = {symbol.name for symbol in self.symbols.values()}
-        letters = iter([letter for letter in "uvwpqsabdez" if letter not in taken])
-        late = [[expr] for expr in self.loop.lifted if expr.kind == "product" and expr not in self._early()]
-        for members in [*([e for e, _ in gemm.members] for gemm in [*self.loop.early, *self.loop.gemms]), *late]:
+        loop, taken = self.loop, {symbol.name for symbol in self.symbols.values()}
+        letters = iter([letter for letter in ("pqsabde" if loop.back else "uvwpqsabde") if letter not in taken])
+        early = [expr for gemm in loop.early for expr, _ in gemm.members]
+        inside = [expr for gemm in loop.gemms for expr, _ in gemm.members]
+        late = [expr for expr in loop.lifted if expr.kind == "product" and expr not in set(early)]
+        for members in (early, inside, late):
+            tags = {expr: self.tag(expr) for expr in members}
+            for expr, tag in tags.items():
+                self._name_blocks(expr, tag)
             unnamed = [expr for expr in members if expr not in self.symbols]
             letter = next(letters, "m") if unnamed else ""
-            tags = {expr: self.tag(expr) for expr in members}
-            several = len(members) > 1
-            for n, expr in enumerate(members):
-                tag = tags[expr]
-                if expr in unnamed:
-                    self.symbols[expr] = al.symbol(letter, *([tag or str(n + 1)] if several else []))
-                for matrix in expr.what if tag and several else ():
-                    root, _, columns, turned = cut_of(matrix)
-                    if not turned:
-                        self.blocks.setdefault((root, columns), tag)
-        for expr in all_of(self.loop):
+            alone = len(members) == 1
+            clear = len(set(tags.values())) == len(members)
+            for n, expr in enumerate(unnamed):
+                self.symbols[expr] = al.symbol(letter, *([] if alone else [tags[expr] if clear else str(n + 1)]))
+        for expr in all_of(loop):
             if expr.kind == "fixed" and len(expr.shape) == 1 and (tag := self.tag(expr)):
                 root, _, columns, _ = cut_of(expr.what)
-                self.blocks.setdefault((root, columns), tag)
+                self.blocks.setdefault((root, 1, columns), tag)
 
-    def _early(self) -> set[Expr]:
-        return {expr for gemm in self.loop.early for expr, _ in gemm.members}
+    def _name_blocks(self, product: Expr, tag: str) -> None:
+        """Columns of a matrix are called as what they are for, rows as what they are multiplied with."""
+        for left, matrix in zip(product.args, product.what, strict=True):
+            root, rows, columns, turned = cut_of(matrix)
+            if not turned and tag:
+                self.blocks.setdefault((root, 1, columns), tag)
+            if not turned and left in self.symbols:
+                self.blocks.setdefault((root, 0, rows), self.symbols[left].name)
 
     def _name_shared(self, everything: list[Expr]) -> None:
         """Symbols for what is used several times, and too long to be written out each time."""
         taken, count = {symbol.name for symbol in self.symbols.values()}, 0
-        letter = next(letter for letter in ("k", "l", "j", "k′") if letter not in taken)
+        letter = next(letter for letter in ("j" if self.loop.back else "k", "l", "k′") if letter not in taken)
         for expr in everything:
             shared = len(self.users.get(expr, [])) > 1 and not is_leaf(expr) and expr.kind not in ("part", "join")
             if expr not in self.symbols and shared and _size(self.of(expr)) > SMALL:
@@ -216,12 +220,22 @@ class Notation:
             here = stack.pop()
             symbol = self.symbols.get(here)
             if symbol is not None and not is_leaf(here) and not (here is expr and here.kind == "product"):
-                found[symbol.name + "".join(f"_{sub}" for sub in symbol.sub)] = None
+                found[_spelt(symbol)] = None
                 continue
             later = [user for user in self.users.get(here, []) if user not in seen]
             seen.update(later)
             stack += later
         return next(iter(found)) if len(found) == 1 else ""
+
+    def activated(self, expr: Expr) -> str:
+        """The name of the nonlinearity that `expr`, with other terms added, goes into; "" if it goes elsewhere."""
+        while (users := self.users.get(expr, [])) and expr.kind in ("map", "product") and len(users) == 1:
+            (expr,) = users
+            if len(expr.args) == 1 and expr in self.symbols:
+                return _spelt(self.symbols[expr])
+            if expr.kind != "map" or expr.what[0] is not ADD:
+                break
+        return ""
 
     # Writing
 
@@ -252,6 +266,8 @@ class Notation:
             return al.blocks(args, "beside")
         if expr.kind == "item":
             return al.item(args[0], str(expr.what))
+        if expr.kind == "map" and (mean := _mean_of(expr)) is not None:
+            return al.apply("mean", made[mean] if mean in made else self.of(mean))
         if expr.kind == "map":
             name, options, shapes = expr.what[0].name, expr.what[1], [arg.shape for arg in expr.args]
         elif expr.kind == "call":
@@ -280,9 +296,9 @@ class Notation:
         made = self._root(root)
         if len(root.shape) in (1, 2):
             if columns != (0, root.shape[-1]):
-                made = _with(made, sub=self.blocks.get((root, columns)) or f"{columns[0]}:{columns[1]}")
+                made = _with(made, sub=self.blocks.get((root, 1, columns)) or f"{columns[0]}:{columns[1]}")
             if len(root.shape) == 2 and rows != (0, root.shape[0]):
-                made = _with(made, sup=f"{rows[0]}:{rows[1]}")
+                made = _with(made, sup=self.blocks.get((root, 0, rows)) or f"{rows[0]}:{rows[1]}")
         return al.transpose(made) if turned else made
 
     def whole(self, values: Iterable[Value], axis: int) -> Expression | None:
@@ -338,6 +354,18 @@ def _with(symbol: Expression, sub: str = "", sup: str = "") -> Expression:
     if symbol.kind != "symbol":
         return al.item(symbol, sub or sup)
     return al.symbol(symbol.name, *symbol.sub, *([sub] if sub else []), sup=(*symbol.sup, *([sup] if sup else [])))
+
+
+def _mean_of(expr: Expr) -> Expr | None:
+    """What `expr` is the mean of along the row, if it is one: a sum, times a number."""
+    if expr.what[0] is not MULTIPLY or [arg.kind for arg in expr.args] != ["reduce", "number"]:
+        return None
+    total, number = expr.args
+    return total.args[0] if total.what == "sum" and abs(number.what * total.args[0].shape[1] - 1) < 1e-6 else None
+
+
+def _spelt(symbol: Expression) -> str:
+    return "_".join((symbol.name, *symbol.sub))
 
 
 def _size(e: Expression) -> int:

@@ -12,13 +12,13 @@ from ..errors import GraphFreedError, InplaceError, ShapeError
 from ..graph import tick, walk
 from ..mode import MODE, enable_grad
 from ..primitive import Op, _several
-from ..tensor import Tensor, tensor
+from ..tensor import Memory, Tensor, tensor
 from . import kernels
 from .arrays import Arrays, Lift
 from .environment import Environment, Path
 from .form import Summed
 from .plan import Plan, make_plan
-from .trace import UntraceableError, Value, same_steps, trace
+from .trace import CarryDtypeError, UntraceableError, Value, same_steps, trace
 from .unrolled import flatten, labels, unflatten, unroll
 
 CACHED = 64  # plans that are kept, the last used ones
@@ -44,7 +44,7 @@ class Run:
         self.compiled, self.step, self.inputs, self.closed = compiled, step, inputs, closed
         self.arrays: Arrays | None = None
         self.index = 0  # of its node
-        self.written: list[tuple[Tensor, str]] = []
+        self.outputs: list[Memory] = []  # of what was put out, where the way back needs it too
         self._answered: tuple[Any, list[Any]] | None = None
 
     def forward(self) -> tuple[list[Any], list[Any]]:
@@ -87,12 +87,13 @@ class Run:
         return self._answered[1][i]
 
     def _check_unwritten(self) -> None:
-        for t, what in self.written:
-            if t.last_write > self.index:
-                raise InplaceError(
-                    f"{what} of shape {t.shape} was overwritten in place before the walk back through it: walk back "
-                    "before you change it, or change a copy"
-                )
+        given = [*self.inputs.carry, *self.inputs.xs, *self.closed]
+        if any(t.last_write > self.index for t in given) or any(m.written > self.index for m in self.outputs):
+            what = next((t.name or f"an input of shape {t.shape}" for t in given if t.last_write > self.index), "an output")
+            raise InplaceError(
+                f"{what} of a scan was overwritten in place before the walk back through it: walk back before you "
+                "change it, or change a copy"
+            )
 
     def _gradients(self, g: list[Any]) -> list[Any]:
         plan, inputs, arrays = self.compiled.plan, self.inputs, self.arrays
@@ -215,10 +216,13 @@ def scan(
     if chunk is not None:
         return _in_chunks(step, inputs, chunk)
     mode = MODE.get()
-    compiled = None
+    compiled: Compiled | UntraceableError | None = None
     if inputs.steps > 1 and inputs.carry and inputs.backend is not None and not (mode.watching or mode.tape or mode.of):
         compiled, closed = _compiled(step, inputs, mode.recording)
-    if compiled is None:
+        if isinstance(compiled, CarryDtypeError):  # as the first step would change it
+            inputs.carry = [t.astype(dtype) for t, dtype in zip(inputs.carry, compiled.dtypes, strict=True)]
+            compiled, closed = _compiled(step, inputs, mode.recording)
+    if not isinstance(compiled, Compiled):
         return unroll(step, inputs.init(), inputs.xs, inputs.structure, inputs.steps, reverse)
     return _run(compiled, step, inputs, closed)
 
@@ -238,7 +242,7 @@ def _run(compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: l
         parents = tuple([t.node or t for t in given])
         results = _several(SCAN, (run,), parents, needs, {}, outs, mode, inputs.backend)
         run.index = results[0].node.index  # type: ignore[union-attr]
-        run.written = [(t, t.name or "an input of a scan") for t in given]
+        run.outputs = [t.memory for t in results]
     count = len(carry)
     return unflatten(inputs.carry_structure, results[:count]), unflatten(trace.y_structure, results[count:])
 
@@ -246,8 +250,10 @@ def _run(compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: l
 SCAN = Op("scan", lambda xp, run, *arrays: run, lambda g, run, i: run.gradient(g, i))
 
 
-def _compiled(step: Callable[..., Any], inputs: Inputs, recording: bool) -> tuple[Compiled | None, list[Tensor]]:
-    """The plan for this step and these inputs, and the Tensors that it closes over; None if it cannot be traced."""
+def _compiled(
+    step: Callable[..., Any], inputs: Inputs, recording: bool
+) -> tuple[Compiled | UntraceableError, list[Tensor]]:
+    """The plan for this step and these inputs, and the Tensors that it closes over; why not, if it cannot be traced."""
     around = Environment(step)
     code = around.tokens.get(()), around.tokens.get(("function",))
     shapes = tuple([(t.shape[lead:], t.dtype, t.requires_grad) for lead, ts in ((0, inputs.carry), (1, inputs.xs)) for t in ts])
@@ -255,17 +261,18 @@ def _compiled(step: Callable[..., Any], inputs: Inputs, recording: bool) -> tupl
     key = (*key, inputs.backend, recording)
     found = _plans.get(key) if around.complete else None
     if isinstance(found, UntraceableError):
-        return None, []
+        return found, []
     if found is not None:
         _plans.move_to_end(key)
         return found, [around.tensors[path] for path in found.paths]  # type: ignore[index]
     try:
         made, closed = _trace_and_plan(step, inputs, recording, around)
     except UntraceableError as error:
-        _warn(step, error)
+        if not isinstance(error, CarryDtypeError):
+            _warn(step, error)
         if around.complete:
-            _remember(key, error)
-        return None, []
+            _remember(key, error.with_traceback(None))
+        return error, []
     changed = around.changed(Environment(step))
     if changed - _changing.get(code, frozenset()):
         _changing[code] = _changing.get(code, frozenset()) | changed

@@ -229,7 +229,8 @@ def log1p_exp(x: Vector) -> Vector:
 
 
 def sign(x: Vector) -> Vector:
-    return x.compare("oeq", 0.0).choose(x, x.number(1.0).call("copysign", x)) + x * 0.0
+    signed = x.number(1.0).call("copysign", x)
+    return x.call("fabs").compare("ogt", 0.0).choose(signed, x)  # 0 and NaN stay
 
 
 def power(x: Vector, exponent: float) -> Vector:

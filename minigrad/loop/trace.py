@@ -28,6 +28,14 @@ class UntraceableError(Exception):
         self.why, self.line = why, line
 
 
+class CarryDtypeError(UntraceableError):
+    """The carry has other dtypes after the step: `dtypes`."""
+
+    def __init__(self, why: str, dtypes: list[Any]):
+        super().__init__(why)
+        self.dtypes = dtypes
+
+
 class Value:
     """An array of one step: what came in, or a result of a call.
 
@@ -185,10 +193,11 @@ def trace(
             raise UntraceableError("the carry has other parts after the step than before it")
         carry_out, ys = ([_as_tensor(leaf) for leaf in leaves] for leaves in (out_leaves, y_leaves))
         for before, after in zip(carry_in, carry_out, strict=True):
-            if before.shape != after.shape or before.dtype != after.dtype:
-                raise UntraceableError(
-                    f"the carry is {before.shape} {before.dtype} before the step and {after.shape} {after.dtype} after it"
-                )
+            if before.shape != after.shape:
+                raise UntraceableError(f"the carry is {before.shape} before the step and {after.shape} after it")
+        dtypes = [after.dtype for after in carry_out]
+        if dtypes != [before.dtype for before in carry_in]:
+            raise CarryDtypeError("the carry has another dtype after the step than before it", dtypes)
         made = Trace(
             tape.calls,
             carry_values,
