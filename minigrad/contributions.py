@@ -7,6 +7,7 @@ from typing import Any
 
 from .errors import NoGradientError
 from .graph import Node, ancestors, start, walk
+from .loop.expand import expand
 from .replay import kept
 from .tensor import Tensor
 
@@ -23,7 +24,9 @@ def contributions(
     """
     key, seed = start(output, grad)
     target: Any = source.node or source
-    order = ancestors([key] if isinstance(key, Node) else [])
+    roots = [key] if isinstance(key, Node) else []
+    expand(roots)
+    order = ancestors(roots)
     if target is not key and not any(parent is target for node in order for parent in node.parents):
         raise NoGradientError(
             f"the output does not depend on {source.name or 'this Tensor'} (shape {source.shape}): give one that it "

@@ -49,7 +49,7 @@ class Node:
     shape: tuple[Any, ...]  # of several results: theirs
     dtype: Any
     mode: Mode
-    index: int
+    index: float  # its tick; of a node that was put between others, a fraction
     name: str | None
     grad: Array | None  # where small, once a backward walk has come by
     hooks: list[Hook] | None
@@ -94,7 +94,7 @@ def new_node(op, parents, plan, saved, options, out, mode) -> Node:  # type: ign
     return node
 
 
-def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
+def ancestors(roots: Iterable[Node], since: float = 0) -> list[Node]:
     """`roots` and every node made after the tick `since` that they were computed from, in the order of their making."""
     seen = {root for root in roots if root.index > since}
     stack = list(seen)
@@ -123,7 +123,7 @@ def walk(
     retain: bool = False,
     recorded: bool = False,
     observe: Callable[[Node, int, Any, Any, Any], Any] | None = None,
-    since: int = 0,
+    since: float = 0,
 ) -> dict[Any, Any]:
     """Walk back from `seeds` (node or leaf -> its gradient) and return the gradients that arrive.
 

@@ -42,7 +42,7 @@ class Recall:
         self.start = tick()
         self.random = random_state()
         self.scope = MODE.get().scope
-        self.places: dict[int, int] = {}  # index of a node -> its place among those that `f` makes
+        self.places: dict[float, int] = {}  # index of a node -> its place among those that `f` makes
         self.again: dict[int, Node] = {}  # place -> the node that was made there the second time
 
     def made(self, result: Any, since: int = 0) -> list[Node]:

@@ -15,6 +15,7 @@ import numpy as np
 from .backend import backend_of
 from .errors import GraphFreedError, MinigradError
 from .graph import Node, ancestors, unbroadcast, walk
+from .loop.expand import expand
 from .tensor import Tensor, on_host
 
 
@@ -40,6 +41,7 @@ def replay(outputs: Sequence[Tensor], cut: Callable[[Node, Any], bool] | None = 
     backpropagation through time. Raises GraphFreedError or InplaceError if values that the walk needs were too large
     to be kept, or were overwritten since.
     """
+    expand(output.node for output in outputs if output.node is not None)
     seeds = _seeds(outputs)
     events: list[Event] = []
 

@@ -233,7 +233,7 @@ def test_draw_a_cell_of_ones_own(tmp_path, monkeypatch):
 
 def test_check_tries_a_cell(capsys, tmp_path, monkeypatch):
     assert main(["check", "--cell", "mgu"]) == 0
-    assert "13 of 13 checks passed" in capsys.readouterr().out
+    assert "14 of 14 checks passed" in capsys.readouterr().out
     (tmp_path / "wrong.py").write_text(
         "import minigrad as mg, minigrad_rnn as mr\n"
         "class Wrong(mr.Cell):\n"

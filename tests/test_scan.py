@@ -137,7 +137,7 @@ def test_what_the_step_closes_over_may_be_computed():
 def test_states_that_are_no_rows_of_a_batch():
     W = normal(H, H)
     compare(lambda h, x: (mg.tanh(h @ W + x), h.sum()), normal(H, seed=1), normal(T, H, seed=2), [W])
-    mean = lambda h, x: (mg.tanh(h @ W + x - x.mean(axis=0)), mg.transpose(h, (1, 0)))  # noqa: E731
+    mean = lambda h, x: (mg.tanh(h @ W + x - x.mean(axis=0)), mg.transpose(h, (1, 0)))
     compare(mean, normal(B, H, seed=1), normal(T, B, H, seed=2), [W])
     compare(lambda h, x: (mg.tanh(h @ W + x), x), normal(2, B, H, seed=1), normal(T, 2, B, H, seed=2), [W])
 
@@ -167,7 +167,9 @@ def test_single_precision_stays_single_and_is_close():
 
 def test_functions_far_out(kernel):
     """Where exponentials overflow, and infinities and NaNs: what NumPy makes of them."""
-    far = np.array([-np.inf, -1e30, -200, -90, -87.2, -20, -1e-4, -0.0, 1e-30, 1e-4, 3, 20, 88, 90, 1e30, np.inf, np.nan])
+    far = np.array(
+        [-np.inf, -1e30, -200, -90, -87.2, -20, -1e-4, -0.0, 1e-30, 1e-4, 3, 20, 88, 90, 1e30, np.inf, np.nan]
+    )
     xs = mg.tensor(np.stack([far, far[::-1]]).astype("float32").reshape(2, 1, -1))
     h0 = mg.zeros((1, far.size))
     with np.errstate(all="ignore"):
@@ -193,7 +195,7 @@ def test_many_threads_share_the_rows(monkeypatch):
 
 
 def test_hundreds_of_steps_and_one():
-    W, U = normal(H, H) , normal(I, H, seed=1)
+    W, U = normal(H, H), normal(I, H, seed=1)
     compare(simple(W, U), normal(B, H, seed=2), normal(1, B, I, seed=3), [W, U])
     compare(simple(W, U), normal(B, H, seed=2), normal(700, B, I, seed=3), [W, U])
 
@@ -312,7 +314,7 @@ class Counting:
 
 def test_a_step_is_traced_once_for_each_signature():
     step = Counting()
-    compare = lambda T, B: mg.scan(step, normal(B, H, seed=1), normal(T, B, H, seed=2))[1]  # noqa: E731
+    compare = lambda T, B: mg.scan(step, normal(B, H, seed=1), normal(T, B, H, seed=2))[1]
     compare(T, B)
     once = step.calls
     assert once <= 2
@@ -344,7 +346,7 @@ def test_steps_made_anew_each_time_are_not_mixed_up():
     for n in range(4):
         W = normal(H, H, seed=n)
         for power in (1, 2):
-            step = lambda h, x, W=W, power=power: (mg.tanh(h @ W + x) ** power, h)  # noqa: E731
+            step = lambda h, x, W=W, power=power: (mg.tanh(h @ W + x) ** power, h)
             compare(step, h0, xs, [W])
 
 
@@ -407,3 +409,12 @@ def test_what_cannot_be_traced_runs_as_a_graph_and_says_so_once(step):
         assert "test_scan.py" in told[0]
         assert {"reads": "float(h.sum())", "writes": "h[0] = 0.0", "random": "Dropout"}[step.__name__] in told[0]
     (ys * ys).sum().backward()
+
+
+def test_blas_has_its_threads_back_after_a_loop(kernel):
+    from threadpoolctl import threadpool_info
+
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    W, U = normal(H, H), normal(I, H, seed=1)
+    mg.scan(simple(W, U), normal(B, H, seed=2), normal(T, B, I, seed=3))[1].sum().backward()
+    assert [pool["num_threads"] for pool in threadpool_info()] == before

@@ -22,7 +22,7 @@ LINES = (
 
 
 class Step:
-    """A random step: `lines` are (what, which value, which other value, a number); parameters are made when first used."""
+    """A random step: `lines` are (what, which value, which other, a number); parameters are made when first used."""
 
     def __init__(self, lines, state_widths):
         self.lines, self.state_widths = lines, state_widths

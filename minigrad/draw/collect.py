@@ -7,7 +7,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ..graph import Node, ancestors
+from ..detached import detached_from, with_what_was_cut
+from ..graph import Node
+from ..loop.expand import expand
 from ..tensor import Tensor
 
 STEP = re.compile(r"(\w+)=(-?\d+)")
@@ -71,7 +73,9 @@ def step_tag(scope: tuple[str, ...]) -> re.Match[str] | None:
 def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
     """The vertices behind `outputs` in the order of computation, a leaf just before its first use."""
     roots = [tensor.node or tensor for tensor in outputs]
-    nodes = _with_what_was_cut(roots)
+    computed = [root for root in roots if isinstance(root, Node)]
+    expand(with_what_was_cut(computed))
+    nodes = with_what_was_cut(computed)
     kept = _items_of_one_step(nodes) | set(roots)
     vertices: dict[Any, Vertex] = {}
     first: dict[Any, Any] = {}  # of several looks at the same part of a sequence
@@ -111,25 +115,6 @@ def _same_part(source: Any) -> Any:
     if whole is None or source.name or place is None:
         return None
     return id(whole), place["data"], source.shape, place["strides"]
-
-
-def detached_from(source: Any) -> Node | None:
-    """The node whose result a leaf was cut from by `detach`, if it is still there and the leaf has no gradient."""
-    if not isinstance(source, Tensor) or source.node is not None or source.requires_grad or source._memory is None:
-        return None
-    return source._memory.node() if source._memory.node is not None else None
-
-
-def _with_what_was_cut(roots: Sequence[Any]) -> list[Node]:
-    """The nodes behind `roots`, and those behind what was detached on the way, in the order of their making."""
-    found: set[Node] = set()
-    new = {root for root in roots if isinstance(root, Node)}
-    while new:
-        more = set(ancestors(new)) - found
-        found |= more
-        leaves = {parent for node in more for parent in node.parents if isinstance(parent, Tensor)}
-        new = {origin for origin in map(detached_from, leaves) if origin is not None} - found
-    return sorted(found, key=lambda node: node.index)
 
 
 def _behind(parent: Any, kept: set[Any]) -> tuple[Any, str]:

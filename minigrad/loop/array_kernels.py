@@ -1,196 +1,293 @@
-"""A loop in array code: one line of NumPy (or CuPy) an expression, results put where they belong without a copy.
+"""A loop in array code: one line of NumPy (or CuPy) an operation, results put where they belong without a copy.
 
-It needs no compiler, and takes any operation. The code is written as text and run as such; `Loop`s that are alike in
-form are not shared, since their code names the operations' kernels.
+It needs no compiler, and takes any operation. The code is text, written once for a loop and run as such; what it names
+(the arrays of the run, step by step) is looked up for each run.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..ops import pointwise, special
-from ..primitive import Op
 from .arrays import Arrays
 from .form import Expr
-from .plan import Gemm, Loop, Place, is_leaf
+from .plan import Gemm, Loop, Place
+from .siblings import Siblings, families
+from .threads import blas_threads_for
 from .trace import Value
 
-SIGMOID, RELU, POWER = special.sigmoid.op, special.relu.op, pointwise._power_of_number.op
+SIGMOID, RELU = special.sigmoid.op, special.relu.op
 UFUNCS = {
     getattr(pointwise, name).op: name
     for name in pointwise.__all__
     if isinstance(getattr(np, name, None), np.ufunc) and hasattr(getattr(pointwise, name), "op")
 }
+Recipe = Callable[[Arrays], Any]  # what a name of the code stands for in a run
 
 
-class _Writer:
-    """Writes the loop's code, and gathers what the code names."""
+def _can_join(expr: Expr) -> bool:
+    op = expr.what[0] if expr.kind == "map" else None
+    full = any(arg.shape == expr.shape for arg in expr.args)
+    return expr.width is not None and (op in UFUNCS or (op in (SIGMOID, RELU) and full))
 
-    def __init__(self, loop: Loop, arrays: Arrays):
-        self.loop, self.arrays, self.xp = loop, arrays, arrays.xp
-        self.before: list[str] = []
+
+class Code:
+    """The code of a loop, and how what it names is had in a run."""
+
+    def __init__(self, loop: Loop):
+        self.loop = loop
+        self.steps, self.homes = families(loop, _can_join)
         self.lines: list[str] = []
-        self.names: dict[str, Any] = {"xp": arrays.xp}
-        self.name_of: dict[Expr, str] = {}
+        self.recipes: dict[str, Recipe] = {}
+        self.name_of: dict[Any, str] = {}  # of expressions, of siblings, and of views at this step
         self.free: dict[Any, list[str]] = {}
-        self.last_use: dict[Expr, int] = {}
-        self.buffer_of: dict[Expr, str] = {}
-        self.in_gemm: dict[Expr, tuple[Gemm, int]] = {
-            expr: (gemm, low) for gemm in loop.gemms for expr, low in gemm.members
-        }
-        self.gemm_name: dict[int, str] = {}
+        self.buffer_of: dict[Any, str] = {}
+        self.last_use: dict[Any, int] = {}
+        self.in_turn = {
+            f"{loop.carried}{i}" for i in range(len(loop.carry)) if loop.back and i not in loop.stacked
+        }  # fmt: skip
+        self._write()
+        turn = ["k = 1 - k"] if self.in_turn else []
+        body = "\n        ".join([*self.lines, *turn] or ["pass"])
+        self.source = f"def loop(steps):\n    k = 0\n    for t in steps:\n        {body}\n"
+        self.code = compile(self.source, "<a scan's loop>", "exec")
 
-    def constant(self, thing: Any) -> str:
-        name = f"c{len(self.names)}"
-        self.names[name] = thing
+    def run(self, arrays: Arrays, order: range) -> None:
+        """Run the loop over the steps in `order`."""
+        names = {name: recipe(arrays) for name, recipe in self.recipes.items()}
+        names["xp"] = arrays.xp
+        exec(self.code, names)
+        names["loop"](order)
+        names.clear()  # the code names itself: nothing else would free the arrays at once
+
+    # Names
+
+    def name(self, recipe: Recipe) -> str:
+        name = f"c{len(self.recipes)}"
+        self.recipes[name] = recipe
         return name
 
     def view(self, place: Place, width: int | None) -> str:
-        """The code for what lies at a place at this step."""
-        array = self.arrays.named[place.array]
-        if width is not None and width != array.shape[-1]:
-            array = array[..., place.low : place.low + width]
-        items = list(array) if array.ndim > 1 else [array[t : t + 1].reshape(()) for t in range(len(array))]
-        listed = self.constant(items)
-        if place.array in self.arrays.in_turn:
-            return f"{listed}[{'k' if place.when == 'before' else '1 - k'}]"
-        shift = self.arrays.shift(place)
-        return f"{listed}[t + {shift}]" if shift else f"{listed}[t]"
+        """What lies at a place at this step; all of it where `width` is None."""
+        key = place, width
+        if key in self.name_of:
+            return self.name_of[key]
+        listed = self.name(lambda arrays: _items(arrays.named[place.array], place.low, width))
+        name = self.name_of[key] = f"v{len(self.name_of)}"
+        if place.array in self.in_turn:
+            index = "k" if place.when == "before" else "1 - k"
+        elif place.when == "now":
+            index = "t"
+        else:
+            index = f"t + {self.name(lambda arrays: arrays.shift(place))}"
+        self.lines.append(f"{name} = {listed}[{index}]")
+        return name
 
     def value(self, expr: Expr) -> str:
-        """The code for the value of an expression that is there."""
+        """The code for an expression that is there."""
         if expr in self.name_of:
             return self.name_of[expr]
         if expr.kind == "number":
-            if expr.shape:
-                return self.constant(self.xp.full(expr.shape, expr.what, expr.dtype))
-            return repr(expr.what) if np.isfinite(expr.what) else self.constant(expr.what)
+            return self._number(expr)
         if expr.kind == "fixed":
-            return self.constant(self.arrays.fixed(expr.what))
-        name = f"v{len(self.name_of)}"
-        self.lines.append(f"{name} = {self.view(self.loop.places[expr], expr.width)}")
+            name = self.name(lambda arrays: arrays.fixed(expr.what))
+        else:
+            home = self.homes.home(expr)
+            if home is not None and not isinstance(home[0], Place):
+                return self.columns(home[0], home[1], expr.shape[1])
+            name = self.view(self.loop.places[expr], expr.width)
         self.name_of[expr] = name
         return name
 
-    def scratch(self, shape: tuple[int, ...], dtype: Any) -> str:
-        free = self.free.setdefault((shape, np.dtype(dtype)), [])
-        return free.pop() if free else self.constant(self.xp.empty(shape, dtype))
+    def _number(self, expr: Expr) -> str:
+        if expr.shape:
+            return self.name(lambda arrays: arrays.xp.full(expr.shape, expr.what, expr.dtype))
+        plain = type(expr.what) in (int, float, bool) and np.isfinite(expr.what)
+        return repr(expr.what) if plain else self.name(lambda arrays: expr.what)
 
-    def write(self) -> Callable[[Any], None]:
-        loop = self.loop
-        for n, expr in enumerate(loop.steps):
-            for arg in expr.args:
-                self.last_use[arg] = n
-        end = len(loop.steps)
+    def columns(self, home: Any, low: int, width: int) -> str:
+        """The code for columns of a product, of siblings, of an array at this step, or of something fixed."""
+        if isinstance(home, Place):
+            return self.view(Place(home.array, low, home.when), width)
+        if isinstance(home, Value):
+            high = low + width
+            return self.name(lambda arrays: arrays.fixed(home)[..., low:high])
+        whole, total = self.name_of[home], home.width
+        if (low, width) == (0, total):
+            return whole
+        key = home, low, width
+        if key not in self.name_of:
+            name = self.name_of[key] = f"v{len(self.name_of)}"
+            self.lines.append(f"{name} = {whole}[:, {low}:{low + width}]")
+        return self.name_of[key]
+
+    def scratch(self, owner: Any, shape: tuple[int, ...], dtype: Any) -> str:
+        """An array to be filled on the way through a step, free again after its owner's last use."""
+        free = self.free.setdefault((shape, np.dtype(dtype)), [])
+        name = free.pop() if free else self.name(lambda arrays: arrays.xp.empty(shape, dtype))
+        self.buffer_of[owner] = name
+        return name
+
+    # Lines
+
+    def _write(self) -> None:
+        loop, end = self.loop, len(self.steps)
+        self.gemm_of: dict[Expr, Gemm] = {expr: gemm for gemm in loop.gemms for expr, _ in gemm.members}
+        for n, step in enumerate(self.steps):
+            for arg in self._needs(step):
+                self.last_use[self._owner(arg)] = n
         for expr in [*(expr for expr, _ in loop.stores), *(arg for total in loop.sums for arg in total.args)]:
-            self.last_use[expr] = end
+            for piece in expr.args if expr.kind == "join" else (expr,):
+                self.last_use[self._owner(piece)] = end
+            self.last_use[self._owner(expr)] = end
+        computed = set(loop.steps)
         put: dict[Expr, Place] = {}
         for expr, place in loop.stores:
-            if expr in set(loop.steps) and expr.kind in ("map", "reduce", "join"):
+            if expr in computed and loop.arrays[place.array][1] == expr.dtype:
                 put.setdefault(expr, place)
-        for n, expr in enumerate(loop.steps):
-            target = put.get(expr)
-            out = None
-            if target is not None and self.arrays.named[target.array].dtype == expr.dtype:
-                out = f"v{len(self.name_of)}_"
-                self.lines.append(f"{out} = {self.view(target, expr.width)}")
-            self._step(expr, out)
-            for arg in dict.fromkeys(expr.args):
-                if expr.kind == "call":  # its result may be a view of this one
+        done: set[tuple[Expr, Place]] = set()
+        for n, step in enumerate(self.steps):
+            members = step.members if isinstance(step, Siblings) else [step]
+            target = _together(members, put) if members[0].kind in ("map", "join", "reduce") else None
+            self._step(step, members, target)
+            if target is not None:
+                done |= {(expr, put[expr]) for expr in members}
+            for arg in dict.fromkeys(map(self._owner, self._needs(step))):
+                if members[0].kind == "call":  # its result may be a view of this one
                     self.buffer_of.pop(arg, None)
                 if self.last_use.get(arg) == n and arg in self.buffer_of:
-                    self.free[(arg.shape, np.dtype(arg.dtype))].append(self.buffer_of.pop(arg))
+                    self._release(arg)
         for expr, place in loop.stores:
-            if put.get(expr) != place or self.arrays.named[place.array].dtype != expr.dtype:
+            if (expr, place) not in done:
                 self.lines.append(f"{self.view(place, expr.width)}[...] = {self.value(expr)}")
-        for total in loop.sums:
-            array = self.arrays.named[f"sum{loop.sums.index(total)}"]
+        for n, total in enumerate(loop.sums):
+            into = self.name(lambda arrays, n=n: arrays.named[f"sum{n}"])  # type: ignore[misc]
             value = self.value(total.args[0])
-            self.lines.append(f"{self.constant(array)}[...] += {value}" + (".sum(0)" if total.kind == "rows" else ""))
-        turn = ["k = 1 - k"] if self.arrays.in_turn else []
-        body = "\n        ".join([*self.lines, *turn] or ["pass"])
-        source = f"def loop(steps):\n    k = 0\n    for t in steps:\n        {body}\n"
-        exec(compile(source, "<a scan's loop>", "exec"), self.names)
-        return self.names["loop"]  # type: ignore[no-any-return]
+            self.lines.append(f"{into}[...] += {value}" + (".sum(0)" if total.kind == "rows" else ""))
 
-    def _step(self, expr: Expr, out: str | None) -> None:
-        if expr.kind == "product":
-            gemm, low = self.in_gemm[expr]
-            if id(gemm) not in self.gemm_name:
-                self._gemm(gemm)
-            name = f"{self.gemm_name[id(gemm)]}_{low}"
-            self.name_of[expr] = name
-            self.names[name] = self.names[self.gemm_name[id(gemm)]][:, low : low + expr.shape[1]]
+    def _needs(self, step: Expr | Siblings) -> list[Expr]:
+        if isinstance(step, Siblings):
+            return [arg for expr in step.members for arg in expr.args]
+        return list(self.gemm_of[step].lefts if step in self.gemm_of else step.args)
+
+    def _owner(self, expr: Expr) -> Any:
+        """What the memory of an expression belongs to."""
+        home = self.homes.home(expr)
+        return home[0] if home is not None and isinstance(home[0], (Siblings, Gemm)) else expr
+
+    def _release(self, owner: Any) -> None:
+        shape = (self.loop.form.batch, owner.width) if isinstance(owner, (Siblings, Gemm)) else owner.shape
+        dtype = owner.members[0].dtype if isinstance(owner, Siblings) else owner.dtype
+        self.free.setdefault((shape, np.dtype(dtype)), []).append(self.buffer_of.pop(owner))
+
+    def _step(self, step: Expr | Siblings, members: list[Expr], target: Place | None) -> None:
+        if isinstance(step, Siblings):
+            self._siblings(step, target)
             return
-        args = [self.value(arg) for arg in expr.args]
+        if step.kind == "product":
+            if self.gemm_of[step] not in self.name_of:
+                self._gemm(self.gemm_of[step])
+            return
+        args = [self.value(arg) for arg in step.args]
         name = f"v{len(self.name_of)}"
-        if expr.kind == "call":
-            given, at = [], iter(args)
-            for arg in expr.what.args:
-                varies = isinstance(arg, Expr) or (isinstance(arg, Value) and not self.loop.form.is_fixed(arg))
-                fixed = self.constant(self.arrays.fixed(arg)) if isinstance(arg, Value) and not varies else repr(arg)
-                given.append(next(at) if varies else fixed)
-            kernel, options = self.constant(expr.what.op.kernel), self.constant(expr.what.options)
-            self.lines.append(f"{name} = {kernel}({', '.join(['xp', *given])}, **{options})")
-        elif expr.kind == "item":
-            self.lines.append(f"{name} = {args[0]}[{expr.what}]")
-        elif expr.kind == "part":
-            self.lines.append(f"{name} = {args[0]}[:, {expr.what[0]}:{expr.what[1]}]")
-        elif expr.kind == "join":
-            joined = self.scratch(expr.shape, expr.dtype) if out is None else out
+        self.name_of[step] = name
+        out = None if target is None else self.view(target, step.width)
+        if step.kind == "call":
+            self._call(step, name, args)
+        elif step.kind == "item":
+            self.lines.append(f"{name} = {args[0]}[{step.what}]")
+        elif step.kind == "part":
+            self.lines.append(f"{name} = {args[0]}[:, {step.what[0]}:{step.what[1]}]")
+        elif step.kind == "join":
+            joined = out or self.scratch(step, step.shape, step.dtype)
             self.lines.append(f"{name} = xp.concatenate(({', '.join(args)},), 1, out={joined})")
-            if out is None:
-                self.buffer_of[expr] = joined
-        elif expr.kind == "reduce":
-            self.lines.append(f"{name} = {args[0]}.{expr.what}(1, keepdims=True)")
+        else:
+            if step.kind == "reduce":
+                made = f"{args[0]}.{step.what}(1, keepdims=True)"
+            else:
+                op, options = step.what
+                given = ["xp", *args, *([f"**{self.name(lambda arrays: options)}"] if options else [])]
+                made = f"{self.name(lambda arrays: op.kernel)}({', '.join(given)})"
+                if not any(arg.shape == step.shape for arg in step.args):
+                    made = f"xp.broadcast_to({made}, {step.shape})"
+            self.lines.append(f"{name} = {made}")
             if out is not None:
                 self.lines.append(f"{out}[...] = {name}")
-        else:
-            self._map(expr, name, args, out)
-        self.name_of[expr] = name
+
+    def _call(self, step: Expr, name: str, args: list[str]) -> None:
+        given, varying, form = [], iter(args), self.loop.form
+        for arg in step.what.args:
+            if not isinstance(arg, Value):
+                given.append(self.name(lambda arrays, arg=arg: arg))  # type: ignore[misc]
+            elif form.is_fixed(arg):
+                given.append(self.name(lambda arrays, arg=arg: arrays.fixed(arg)))  # type: ignore[misc]
+            else:
+                given.append(next(varying))
+        kernel, options = self.name(lambda arrays: step.what.op.kernel), self.name(lambda arrays: step.what.options)
+        self.lines.append(f"{name} = {kernel}({', '.join(['xp', *given])}, **{options})")
 
     def _gemm(self, gemm: Gemm) -> None:
-        dtype = gemm.members[0][0].dtype
-        name = self.constant(self.xp.empty((self.loop.form.batch, gemm.width), dtype))
-        self.gemm_name[id(gemm)] = name
+        shape, dtype = (self.loop.form.batch, gemm.width), gemm.members[0][0].dtype
+        name = self.name_of[gemm] = self.name(lambda arrays: arrays.xp.empty(shape, dtype))
         for n, (left, matrix) in enumerate(zip(gemm.lefts, gemm.matrices, strict=True)):
-            right = self.constant(self.arrays.fixed(matrix))
+            right = self.name(lambda arrays, matrix=matrix: arrays.fixed(matrix))  # type: ignore[misc]
             if n:
                 self.lines.append(f"xp.add({name}, {self.value(left)} @ {right}, out={name})")
             else:
                 self.lines.append(f"xp.matmul({self.value(left)}, {right}, out={name})")
 
-    def _map(self, expr: Expr, name: str, args: list[str], out: str | None) -> None:
-        op: Op = expr.what[0]
-        options = expr.what[1]
-        full = any(arg.shape == expr.shape for arg in expr.args)
-        simple = op in UFUNCS or (op in (SIGMOID, RELU) and full)
-        if not simple:
-            given = ", ".join(["xp", *args, *([f"**{self.constant(options)}"] if options else [])])
-            made = f"{self.constant(op.kernel)}({given})"
-            if not full:
-                made = f"xp.broadcast_to({made}, {expr.shape})"
-            self.lines.append(f"{name} = {made}")
-            if out is not None:
-                self.lines.append(f"{out}[...] = {name}")
-            return
-        if out is None:
-            out = self.buffer_of[expr] = self.scratch(expr.shape, expr.dtype)
+    def _siblings(self, family: Siblings, target: Place | None) -> None:
+        first, width = family.members[0], family.width
+        args = []
+        for n, arg in enumerate(first.args):
+            shared = all(expr.args[n] is arg for expr in family.members)
+            home = None if shared else self.homes.home(arg)
+            args.append(self.columns(*home, width) if home else self.value(arg))
+        shape = self.loop.form.batch, width
+        out = self.scratch(family, shape, first.dtype) if target is None else self.view(target, width)
+        self.name_of[family] = out
+        op = first.what[0]
         if op is SIGMOID:
-            self.lines += [f"xp.negative({args[0]}, out={out})", f"xp.exp({out}, out={out})", f"xp.add({out}, 1, out={out})"]
-            self.lines.append(f"{name} = xp.divide(1, {out}, out={out})")
+            self.lines += [f"xp.negative({args[0]}, out={out})", f"xp.exp({out}, out={out})"]
+            self.lines += [f"xp.add({out}, 1, out={out})", f"xp.divide(1, {out}, out={out})"]
         elif op is RELU:
-            self.lines.append(f"{name} = xp.maximum({args[0]}, 0, out={out})")
+            self.lines.append(f"xp.maximum({args[0]}, 0, out={out})")
         else:
-            self.lines.append(f"{name} = xp.{UFUNCS[op]}({', '.join(args)}, out={out})")
+            self.lines.append(f"xp.{UFUNCS[op]}({', '.join(args)}, out={out})")
+
+
+def _items(array: Any, low: int, width: int | None) -> list[Any]:
+    """An array's entries at each step, or `width` columns of them."""
+    if width is not None and width != array.shape[-1]:
+        array = array[..., low : low + width]
+    return list(array) if array.ndim > 1 else [array[t : t + 1].reshape(()) for t in range(len(array))]
+
+
+def _together(members: list[Expr], put: dict[Expr, Place]) -> Place | None:
+    """Where all members are to be put, if that is side by side."""
+    places = [put.get(expr) for expr in members]
+    first = places[0]
+    if first is None:
+        return None
+    at = first.low
+    for expr, place in zip(members, places, strict=True):
+        if place != Place(first.array, at, first.when):
+            return None
+        at += expr.shape[1]
+    return first
 
 
 def run(loop: Loop, arrays: Arrays, order: range) -> None:
     """Run the loop over the steps in `order`."""
-    with np.errstate(over="ignore"):  # of exp far below 0, where a sigmoid is 1 / inf
-        code = _Writer(loop, arrays).write()
-        code(order)
-    code.__globals__.clear()  # which name the code itself: nothing else would free the arrays at once
+    if loop.code is None:
+        loop.code = Code(loop)
+    largest = max([gemm.width * matrix.shape[0] for gemm in loop.gemms for matrix in gemm.matrices], default=0)
+    on_host = contextlib.nullcontext() if arrays.xp is not np else blas_threads_for(largest * loop.form.batch)
+    with on_host, np.errstate(over="ignore"):  # of exp far below 0, where a sigmoid is 1 / inf
+        loop.code.run(arrays, order)
+
+

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from . import pool
 from .form import Expr, Form
 from .plan import Loop, Place, Total, pieces
+from .threads import blas_threads_for
 from .trace import Call, Value
 
 
@@ -85,14 +87,19 @@ class Products:
 
     def product(self, left: Any, matrix: Any, out: Any, add: bool = False) -> None:
         """left (rows, depth) times matrix (depth, columns) into `out`, or added to it."""
-        if add:
-            out += left @ matrix
-        else:
-            self.xp.matmul(left, matrix, out=out)
+        with self._threads(left.size * matrix.shape[1]):
+            if add:
+                out += left @ matrix
+            else:
+                self.xp.matmul(left, matrix, out=out)
 
     def outer(self, left: Any, right: Any) -> Any:
         """leftᵀ right, of (rows, depth) and (rows, columns)."""
-        return left.T @ right
+        with self._threads(left.size * right.shape[1]):
+            return left.T @ right
+
+    def _threads(self, work: int) -> Any:
+        return blas_threads_for(work) if self.xp is np else contextlib.nullcontext()
 
 
 class Lift:
@@ -173,7 +180,9 @@ class Lift:
         for total in self.loop.outers:
             if total.kind != "outer":
                 values = self.everywhere(total.args[0])
-                found[total.source] = values.sum(axis=0 if total.kind == "steps" else (0, 1)).reshape(total.source.shape)
+                found[total.source] = values.sum(axis=0 if total.kind == "steps" else (0, 1)).reshape(
+                    total.source.shape
+                )
                 continue
             left, right = total.args
             dtype = self.xp.result_type(left.dtype, right.dtype)
@@ -208,7 +217,7 @@ class Lift:
         """Right operands that lie side by side, together."""
         runs: list[list[tuple[Total, int, Expr, int]]] = []
         end: tuple[str, int] | None = None
-        for item in sorted(wanted, key=lambda item: (str(place.array), place.low) if (place := self._place(item[2])) else ("", 0)):
+        for item in sorted(wanted, key=self._address):
             place = self._place(item[2])
             if runs and place and end == (place.array, place.low):
                 runs[-1].append(item)
@@ -216,6 +225,10 @@ class Lift:
                 runs.append([item])
             end = (place.array, place.low + item[2].shape[1]) if place else None
         return runs
+
+    def _address(self, item: tuple[Total, int, Expr, int]) -> tuple[str, int]:
+        place = self._place(item[2])
+        return (place.array, place.low) if place else ("", 0)
 
     def _place(self, expr: Expr) -> Place | None:
         place = self.loop.places.get(expr)

@@ -1,8 +1,8 @@
 """A loop as CUDA C: one kernel for each pass over the rows, or for small matrices one for all steps.
 
-A kernel is given a table of addresses and counts, and the number of its step. Where everything in a pass is of one width
-there is a thread for each row and column. Where there are sums along rows, or numbers that hold for a whole row, a block
-of threads has the row; each thread has the same columns in all of the pass, so that what it stored itself it may read.
+A kernel is given a table of addresses and counts, and the number of its step. Where everything in a pass is of one
+width there is a thread for each row and column. Where there are sums along rows, or numbers that hold for a whole row,
+a block of threads has the row. A thread has the same columns all through a pass, so that it may read what it stored.
 """
 
 from __future__ import annotations
@@ -194,8 +194,8 @@ class Factor:
 class Source:
     """The code of a loop, and what it wants in its table.
 
-    `buffers` are arrays (rows of the batch, columns) that lie at one place at all steps: the results of products, what is
-    multiplied (of the carry, copies), and values that go from one pass to another.
+    `buffers` are arrays (rows of the batch, columns) that lie at one place at all steps: the results of products, what
+    is multiplied (of the carry, copies), and values that go from one pass to another.
     """
 
     def __init__(self, loop: Loop):
@@ -211,6 +211,10 @@ class Source:
         self._plan_products()
         self._plan_writes()
         self.passes = [made for stage in range(self.order.last + 1) if (made := self._pass(stage))]
+        self.sequence: list[Factor | Pass] = []  # what one step is, when there is a kernel for each pass
+        for stage in range(self.order.last + 1):
+            self.sequence += self._factors(stage)
+            self.sequence += [made for made in self.passes if made.stage == stage]
         kernels = [self._kernel(made) for made in self.passes]
         self.numbers = self._lay_out()  # in the memory of a block that runs all steps
         self.resident = self.numbers * (4 if self.kind == "f" else 8) <= SHARED
@@ -260,7 +264,7 @@ class Source:
     def _plan_writes(self) -> None:
         order = self.order
         for expr, place in order.stores:
-            self.writes.append((expr, order.stage.get(expr, 0), (place.array, place.when), place.low))
+            self.writes.append((expr, order.stage.get(expr, 0), place, place.low))
         for expr in self.loop.steps:
             for arg in expr.args if expr.kind != "product" else ():
                 if arg.kind not in ("map", "reduce") or ("value", arg) in self.buffers or order.place(arg) is not None:
@@ -272,7 +276,7 @@ class Source:
 
     def _lay_out(self) -> int:
         """Where everything lies in the memory of a block that runs all steps; how many numbers that takes."""
-        partial = max([gemm.width * self._parts(factor) for factor in self.factors for gemm in [factor.gemm]], default=0)
+        partial = max([factor.gemm.width * self._parts(factor) for factor in self.factors], default=0)
         sizes: dict[Any, int] = {"sums": RESIDENT, "partial": partial}
         sizes |= {factor: factor.matrix.shape[0] * factor.gemm.width for factor in self.factors}
         at = 0
@@ -296,6 +300,9 @@ class Source:
         return KINDS[np.dtype(expr.dtype)]
 
     # Kernels
+
+    def _factors(self, stage: int) -> list[Factor]:
+        return [factor for factor in self.factors if self.order.stage[factor.gemm.members[0][0]] == stage]
 
     def _pass(self, stage: int) -> Pass | None:
         groups = self._groups(stage)
@@ -338,9 +345,7 @@ class Source:
                 lines.append(self._copy(self.shared[state], width, given))
         lines += ["__syncthreads();", "for (long long step = 0; step < steps; ++step) {"]
         for stage in range(self.order.last + 1):
-            for factor in self.factors:
-                if self.order.stage[factor.gemm.members[0][0]] == stage:
-                    lines.append("    " + self._multiply(factor))
+            lines += _indented([self._multiply(factor) for factor in self._factors(stage)])
             body = self._body(stage, True, in_block=True)
             lines += ["    {", *("    " * 2 + line for line in body), "    }", "    __syncthreads();"]
         return _function("all_steps", "const long long* table, long long steps", [*lines, "}"])
@@ -350,7 +355,8 @@ class Source:
 
     def _multiply(self, factor: Factor) -> str:
         depth, width, parts = factor.matrix.shape[0], factor.gemm.width, self._parts(factor)
-        places = [self.shared[factor.buffer] + factor.low, self.shared[factor], self.shared["partial"], self.shared[factor.gemm]]
+        left = self.shared[factor.buffer] + factor.low
+        places = left, self.shared[factor], self.shared["partial"], self.shared[factor.gemm]
         given = ", ".join(f"memory + {place}" for place in places)
         return f"multiply<{depth}, {width}, {parts}>({given}, {'false' if factor.first else 'true'});"
 
@@ -364,7 +370,7 @@ class Source:
         self._in_block = in_block
         lines: list[str] = []
         for (turn, width), exprs in self._groups(stage).items():
-            puts = [put for put in self._puts(stage) if (self.order.after(put[0], stage), put[0].shape[1]) == (turn, width)]
+            puts = [p for p in self._puts(stage) if (self.order.after(p[0], stage), p[0].shape[1]) == (turn, width)]
             lines += self._single(exprs, puts) if by_row and width == 1 else self._columns(exprs, puts, width)
         return [*self._head, *lines]
 
@@ -374,8 +380,8 @@ class Source:
         for expr in exprs:
             self._singles[expr] = self._compute(expr, self._singles, lines)
         stores = [self._put(put, self._singles, lines, "0") for put in puts]
-        if stores:
-            stores = ["__syncthreads();", "if (threadIdx.x == 0) {", *_indented(stores), "}"]  # all have read what was there
+        if stores:  # over what all others may still have to read
+            stores = ["__syncthreads();", "if (threadIdx.x == 0) {", *_indented(stores), "}"]
         return [*lines, *stores]
 
     def _columns(self, exprs: list[Expr], puts: list[Any], width: int) -> list[str]:
@@ -401,17 +407,20 @@ class Source:
         kind = KINDS[np.dtype(expr.dtype)]
         args = [self._value(arg, made, lines) for arg in expr.args]
         if expr.kind == "reduce":  # along a row of one number
-            return args[0]
+            return Term(args[0].as_kind(self.kind), self.kind)
         op, options = expr.what
         return self._named(lines, apply(op.name, args, options, kind), kind)
 
     def _put(self, put: tuple[Expr, str, Any, int], made: dict[Expr, Term], lines: list[str], column: str) -> str:
         expr, how, target, low = put
         value = self._value(expr, made, lines)
-        if how == "+=":
-            pointer, kind = self._row(target, f"{expr.args}", self.kind), self.kind
+        if isinstance(target, Place):
+            pointer, kind = self._array(target), self._kind_of_array(target.array)
+        elif target in self.buffers:
+            pointer, kind = self._buffer(target), self.kind_of(target)
         else:
-            pointer, kind = self._target(target)
+            width = self.loop.sums[target[1]].args[0].shape[1]
+            pointer, kind = self._pointer(target, NAMES[self.kind], f"(long long)row * {width}"), self.kind
         return f"{pointer}[{_sum(column, low)}] {how} {value.as_kind(kind)};"
 
     def _value(self, expr: Expr, made: dict[Expr, Term], lines: list[str]) -> Term:
@@ -437,11 +446,64 @@ class Source:
         if expr.kind == "fixed":
             kind = KINDS[np.dtype(expr.dtype)]
             by_row = len(expr.shape) == 2 and expr.shape[0] == self.batch != 1
-            return self._pointer(("fixed", expr.what), kind, f"(long long)row * {expr.shape[1]}" if by_row else "0"), 0, kind
+            row = f"(long long)row * {expr.shape[1]}" if by_row else "0"
+            return self._pointer(("fixed", expr.what), NAMES[kind], row), 0, kind
         if expr in self.order.member:
             gemm, low = self.order.member[expr]
             return self._buffer(gemm), low, self.kind
         place = self.order.place(expr)
         if place is not None:
-            return self._array(place.array, place.when), place.low, self._kind_of_array(place.array)
+            return self._array(place), place.low, self._kind_of_array(place.array)
         return self._buffer(("value", expr)), 0, self.kind_of(("value", expr))
+
+    def _array(self, place: Place) -> str:
+        """A pointer to this row of an array of the run, at this step."""
+        kind, index = NAMES[self._kind_of_array(place.array)], "t"
+        if place.when != "now":
+            in_turn, shifted = self._word(("turn", place.array)), self._word((place.when, place.array))
+            turned = "odd" if place.when == "before" else "1 - odd"
+            index = f"(table[{in_turn}] ? {turned} : t + table[{shifted}])"
+        distance = self._word(("columns", place.array))
+        row = f"({index} * {self.batch} + row) * table[{distance}]"
+        return self._pointer(("array", place.array), kind, row, place.when)
+
+    def _buffer(self, buffer: Any) -> str:
+        """A pointer to this row of a buffer, in memory of all blocks or of this one."""
+        kind = NAMES[self.kind_of(buffer)]
+        if not self._in_block:
+            return self._pointer(buffer, kind, f"(long long)row * {self.buffers[buffer]}")
+        if buffer not in self._pointers:
+            self._pointers[buffer] = self._name()
+            self._head.append(f"{kind}* const {self._pointers[buffer]} = ({kind}*)(memory + {self.shared[buffer]});")
+        return self._pointers[buffer]
+
+    def _pointer(self, word: Any, kind: str, row: str, when: str = "now") -> str:
+        if (word, when) not in self._pointers:
+            name = self._pointers[word, when] = self._name()
+            self._head.append(f"{kind}* const {name} = ({kind}*)table[{self._word(word)}] + {row};")
+        return self._pointers[word, when]
+
+    def _word(self, what: Any) -> int:
+        """Where in the table something is found."""
+        return self.table.setdefault(what, len(self.table))
+
+    def _name(self) -> str:
+        self._count += 1
+        return f"v{self._count}"
+
+    def _named(self, lines: list[str], text: str, kind: str) -> Term:
+        name = self._name()
+        lines.append(f"const {NAMES[kind]} {name} = {text};")
+        return Term(name, kind)
+
+
+def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
+    return "\n".join([f'extern "C" __global__ void {name}({arguments}) {{', *_indented(lines), "}\n"])
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return ["    " + line for line in lines]
+
+
+def _sum(column: str, low: int) -> str:
+    return f"{column} + {low}" if low else column

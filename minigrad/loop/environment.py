@@ -47,9 +47,7 @@ class Environment:
         """The paths at which there is something else, or nothing, in a later look."""
         paths = self.tokens.keys() | later.tokens.keys()
         changed = {path for path in paths if self.tokens.get(path) != later.tokens.get(path)}
-        return frozenset(
-            changed | {path for path in self.tensors if self.tensors[path] is not later.tensors.get(path)}
-        )
+        return frozenset(changed | {path for path in self.tensors if self.tensors[path] is not later.tensors.get(path)})
 
     def _look_at(self, path: Path, thing: Any) -> Iterator[tuple[Path, Any]]:
         if isinstance(thing, BY_VALUE):
@@ -93,7 +91,8 @@ class Environment:
             self.tokens[path] = repr(thing) if backend_of(thing) is SCALAR else id(thing)
         elif hasattr(thing, "__dict__"):
             self.tokens[path] = "object", id(type(thing))
-            if isinstance(call := getattr(type(thing), "__call__", None), types.FunctionType):
+            call = vars(type(thing)).get("__call__")
+            if isinstance(call, types.FunctionType):
                 yield (*path, "call"), call
             yield from (((*path, name), part) for name, part in vars(thing).items())
         else:

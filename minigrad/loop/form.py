@@ -1,27 +1,29 @@
 """The compiler's intermediate form: a traced step as expressions over the rows of a batch.
 
-Most of a recurrent step works on matrices (batch, n), row by row: element by element, sums along a row, products with a
-matrix that is the same at every step. Such an array is an expression of width n here, and cutting it into columns or
-joining columns is no operation: a cut of a sum is the sum of the cuts, a cut of `h @ W` is `h` times columns of `W`, and
-`concat(x, h) @ W` is `x` and `h` each times rows of `W`. So whatever way a cell is written (gates stacked or apart), it
-comes to the same form, from which products can be moved and merged. Everything else is a call of its operation.
+Most of a recurrent step works on matrices (batch, n), row by row: element by element, sums along a row, products with
+a matrix that is the same at every step. Such an array is an expression of width n here, and cutting it into columns or
+joining columns is no operation: a cut of a sum is the sum of the cuts, a cut of `h @ W` is `h` times columns of `W`,
+and `concat(x, h) @ W` is `x` and `h` each times rows of `W`. So whatever way a cell is written (gates stacked or
+apart), it comes to the same form, from which products can be moved and merged. Everything else is a call of its
+operation.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from ..ops import indexing, pointwise, products, reduce, shape, special
+from ..ops import indexing, pointwise, products, shape, special
 from ..primitive import Op
 from .trace import Call, Trace, Value
 
 
 def _op(function: Any) -> Op:
-    return function.op  # type: ignore[no-any-return]
+    return function.op
 
 
 ELEMENTWISE = {
@@ -55,7 +57,7 @@ class Expr:
     ):
         self.kind, self.what, self.args = kind, what, args
         self.shape, self.dtype, self.width = shape, dtype, width
-        self.carried = any(arg.carried for arg in args) or (kind == "in" and what[0] in ("carry", "dcarry"))
+        self.carried: bool = any(arg.carried for arg in args) or (kind == "in" and what[0] in ("carry", "dcarry"))
 
     def __repr__(self) -> str:
         told = self.what[0].name if self.kind == "map" else self.what if self.kind in ("in", "number", "part") else ""
@@ -75,10 +77,10 @@ class Summed:
 
 
 class Transposed:
-    """Rows of the batch as columns: the left operand of a weight's gradient."""
+    """Rows of the batch as columns: the left operand of a weight's gradient. `value` are the rows."""
 
-    def __init__(self, expr: Expr):
-        self.expr = expr
+    def __init__(self, value: Value, expr: Expr):
+        self.value, self.expr = value, expr
 
 
 class Form:
@@ -90,7 +92,7 @@ class Form:
         self._of: dict[Value, Any] = {}  # -> Expr, Transposed, Summed
         self._fixed: set[Value] = set()
         self._later: set[Value] = set()  # what is computed of sums over all steps, after the loop
-        self._keys: dict[int, Any] = {}
+        self._keys: dict[Any, int] = {}
         self.later: list[Call] = []
         for value in [*trace.carry, *trace.xs, *trace.dcarry_out, *trace.dys]:
             if value is not None:
@@ -128,7 +130,7 @@ class Form:
             return type(what), repr(what)
         if isinstance(what, Value) and what.call is not None:  # columns of a matrix, cut out twice, are the same
             key = ("value", what.call.op, self._key(what.call.args), self._key(what.call.options), what.place)
-            return self._keys.setdefault(key, len(self._keys))  # type: ignore[arg-type]
+            return self._keys.setdefault(key, len(self._keys))
         return id(what)
 
     def incoming(self, role: str, place: int, shape: tuple[int, ...], dtype: Any) -> Expr:
@@ -142,7 +144,7 @@ class Form:
         cuts = sorted({0, shape[1], *(at for arg in args if arg.kind == "join" for at in _cuts(arg))})
         if len(cuts) > 2:
             parts = []
-            for low, high in zip(cuts, cuts[1:], strict=False):
+            for low, high in pairwise(cuts):
                 pieces = [self._columns(arg, low, high) for arg in args]
                 parts.append(self.map(op, options, pieces, (shape[0], high - low), dtype))
             return self.join(parts)
@@ -193,11 +195,10 @@ class Form:
         for expr in parts:
             for piece in expr.args if expr.kind == "join" else (expr,):
                 last = flat[-1] if flat else None
-                if last is not None and last.kind == piece.kind == "part" and last.args == piece.args:
-                    if last.what[1] == piece.what[0]:
-                        flat[-1] = self.part(last.args[0], last.what[0], piece.what[1])
-                        continue
-                flat.append(piece)
+                if last is not None and _follows(last, piece):
+                    flat[-1] = self.part(last.args[0], last.what[0], piece.what[1])
+                else:
+                    flat.append(piece)
         if len(flat) == 1:
             return flat[0]
         shape = (self.batch, sum(piece.shape[1] for piece in flat))
@@ -235,19 +236,19 @@ class Form:
         return self.fix(Call(GETITEM, (value,), {"index": index}, None), made, value.dtype)
 
     def put_together(self, values: Sequence[Value], axis: int) -> Value:
-        """Fixed matrices side by side (axis 1) or on top of each other; one that they were cut from, if they are all."""
+        """Fixed matrices side by side (axis 1) or on top of each other; the one that they were cut from, if there is."""
         if len(values) == 1:
             return values[0]
-        cuts = [_cut_of(value, axis) for value in values]
+        cuts = [cut_of(value, axis) for value in values]
         if all(cut is not None and cut[0] is cuts[0][0] for cut in cuts):  # type: ignore[index]
             bounds = [cut[1:] for cut in cuts if cut]
-            if all(a[1] == b[0] for a, b in zip(bounds, bounds[1:], strict=False)):
+            if all(a[1] == b[0] for a, b in pairwise(bounds)):
                 return self.cut(cuts[0][0], axis, bounds[0][0], bounds[-1][1])  # type: ignore[index]
         lengths = [value.shape[axis] for value in values]
         made = list(values[0].shape)
         made[axis] = sum(lengths)
-        bounds = [0, *np.cumsum(lengths).tolist()]
-        call = Call(CONCATENATE, tuple(values), {"axis": axis, "bounds": bounds}, None)
+        places = [0, *np.cumsum(lengths).tolist()]
+        call = Call(CONCATENATE, tuple(values), {"axis": axis, "bounds": places}, None)
         return self.fix(call, tuple(made), np.result_type(*[value.dtype for value in values]))
 
     def fix(self, call: Call, shape: tuple[int, ...], dtype: Any) -> Value:
@@ -272,7 +273,9 @@ class Form:
                 return self.number(0.0, value.shape, value.dtype)
             return self.make("fixed", value, (), value.shape, value.dtype)
         assert isinstance(found, Transposed), value
-        return self._call(Call(TRANSPOSE, (found.expr,), {"axes": (1, 0)}, None), value)
+        turned = Call(TRANSPOSE, (found.value,), {"axes": (1, 0)}, None)
+        turned.results = (value,)
+        return self.make("call", turned, (self.expr(found.value),), value.shape, value.dtype)
 
     def known(self, value: Value) -> Expr | None:
         """What a Value that is not fixed is in this form, if it is an expression."""
@@ -287,10 +290,10 @@ class Form:
             self.later.append(call)
             self._later.update(call.results)
             return
-        reader: Callable[[Call], Any] | None = READERS.get(call.op.name)
+        reader: Callable[[Form, Call], Any] | None = READERS.get(call.op.name)
         if reader is None and call.op in ELEMENTWISE:
             reader = Form._elementwise
-        made = None if reader is None else reader(self, call)  # type: ignore[call-arg,arg-type]
+        made = None if reader is None else reader(self, call)
         if made is None:
             self._opaque(call)
         elif isinstance(made, Summed):
@@ -307,19 +310,13 @@ class Form:
 
     def _opaque(self, call: Call) -> None:
         """A call of the operation as it is, on whole arrays."""
-        given = tuple([arg if isinstance(arg, Value) and self.is_fixed(arg) else arg for arg in call.args])
-        args = [self.expr(arg) for arg in given if isinstance(arg, Value) and not self.is_fixed(arg)]
+        args = [self.expr(arg) for arg in call.args if isinstance(arg, Value) and not self.is_fixed(arg)]
         first = call.results[0]
         made = self.make("call", call, args, first.shape, first.dtype)
         if len(call.results) == 1:
             self._of[first] = made
         for place, value in enumerate(call.results if len(call.results) > 1 else ()):
             self._of[value] = self.make("item", place, (made,), value.shape, value.dtype)
-
-    def _call(self, call: Call, value: Value) -> Expr:
-        call.results = (value,)
-        call.args = tuple([arg if not isinstance(arg, Expr) else arg for arg in call.args])
-        return self.make("call", call, [arg for arg in call.args if isinstance(arg, Expr)], value.shape, value.dtype)
 
     def _is_row(self, arg: Any) -> bool:
         found = self._of.get(arg) if isinstance(arg, Value) else None
@@ -366,7 +363,7 @@ class Form:
     def _transpose(self, call: Call) -> Transposed | None:
         axes = call.options.get("axes")
         if self._is_row(call.args[0]) and (axes is None or tuple(a % 2 for a in axes) == (1, 0)):
-            return Transposed(self.expr(call.args[0]))
+            return Transposed(call.args[0], self.expr(call.args[0]))
         return None
 
     def _reshape(self, call: Call) -> Expr | Transposed | None:
@@ -379,7 +376,7 @@ class Form:
         if not self._is_row(source) or axis % 2 != 1:
             return None
         expr = self.expr(source)
-        return [self.part(expr, low, high) for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [self.part(expr, low, high) for low, high in pairwise(bounds)]
 
     def _concatenate(self, call: Call) -> Expr | None:
         result = call.results[0]
@@ -494,8 +491,7 @@ class Form:
         found = self._of.get(value)
         if isinstance(found, Summed) or value in self._later:
             return value
-        made = Summed("steps", (self.expr(value),), value.shape)
-        return made
+        return Summed("steps", (self.expr(value),), value.shape)
 
     def summed(self, value: Value) -> Summed | None:
         """What a Value among the arguments of `later` is a sum of."""
@@ -541,6 +537,11 @@ def _is_constant(value: Value) -> bool:
     return value.call is not None and all(_is_constant(arg) for arg in value.call.args if isinstance(arg, Value))
 
 
+def _follows(one: Expr, other: Expr) -> bool:
+    """Are two expressions neighbouring columns of one?"""
+    return one.kind == other.kind == "part" and one.args == other.args and one.what[1] == other.what[0]
+
+
 def _cuts(join: Expr) -> list[int]:
     return [0, *np.cumsum([piece.shape[1] for piece in join.args]).tolist()]
 
@@ -558,7 +559,7 @@ def _columns_of(index: Any, shape: tuple[int, ...]) -> tuple[int, int] | None:
     return (low, high) if step == 1 and low < high else None
 
 
-def _cut_of(value: Value, axis: int) -> tuple[Value, int, int] | None:
+def cut_of(value: Value, axis: int) -> tuple[Value, int, int] | None:
     """What a Value was cut out of along `axis`, and where."""
     if value.call is None or value.call.op is not GETITEM:
         return None

@@ -413,7 +413,9 @@ class Products:
         tasks = []
         for n in range(threads):
             panels = (count * n // threads, count * (n + 1) // threads) if by_panel else (0, 1)
-            first, last = (0, depth) if by_panel else (min(depth, padded // block * m // threads * block) for m in (n, n + 1))
+            first, last = (
+                (0, depth) if by_panel else (min(depth, padded // block * m // threads * block) for m in (n, n + 1))
+            )
             buffer = buffers[n].ctypes.data
             tasks.append(
                 functools.partial(

@@ -1,4 +1,4 @@
-"""Which kernels run a loop: machine code where there is a compiler for it and it knows all that the loop does."""
+"""Which kernels run a loop: compiled ones where there is a compiler and it knows all that the loop does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .plan import Loop
 
 
 def choice() -> str:
-    """What MINIGRAD_KERNELS says: "llvm", "numpy", or "auto" (llvm where it is installed)."""
+    """What MINIGRAD_KERNELS says: "llvm", "cuda" (on CuPy), "numpy" (array code), or "auto" (llvm and cuda)."""
     return os.environ.get("MINIGRAD_KERNELS", "auto")
 
 
@@ -27,7 +27,7 @@ def products(xp: Any, dtype: Any) -> Any:
 
 
 def _compiles(xp: Any) -> bool:
-    return xp is np and choice() != "numpy" and machine.available()
+    return xp is np and choice() in ("auto", "llvm") and machine.available()
 
 
 def run(loop: Loop, arrays: Arrays, order: range) -> None:
@@ -39,5 +39,10 @@ def run(loop: Loop, arrays: Arrays, order: range) -> None:
             loop.kernel = llvm_kernels.Kernel(loop)
         if loop.kernel is not None:
             loop.kernel.run(loop, arrays, order)
+            return
+    elif hasattr(arrays.xp, "RawModule") and choice() in ("auto", "cuda"):
+        from . import cuda_kernels
+
+        if cuda_kernels.run(loop, arrays, order):
             return
     array_kernels.run(loop, arrays, order)

@@ -1,9 +1,9 @@
 """A loop as machine code: all steps of some rows of the batch in one call, forward or back.
 
-The rows of a batch do not see each other, so each thread runs all steps of its own rows, and no thread waits for another.
-In a step, products come first (the matrices were packed once, before the loop: panels of a few vectors' width, read in
-order), then one pass over each row in which everything element by element happens in registers. Where a product or a
-sum along the row needs what was made in such a pass, the step has several.
+The rows of a batch do not see each other, so each thread runs all steps of its own rows, and no thread waits for
+another. In a step, products come first (the matrices were packed once, before the loop: panels of a few vectors' width,
+read in order), then one pass over each row in which everything element by element happens in registers. Where a product
+or a sum along the row needs what was made in such a pass, the step has several.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class _Code:
             for piece in pieces(expr):
                 self.stores.append((piece, Place(place.array, at, place.when)))
                 at += piece.shape[1]
-        self.sums: list[tuple[Expr, int, int]] = []  # what is added up, to which of the loop's sums, from which column on
+        self.sums: list[
+            tuple[Expr, int, int]
+        ] = []  # what is added up, to which of the loop's sums, from which column on
         for n, total in enumerate(loop.sums):
             at = 0
             for piece in pieces(total.args[0]):
@@ -166,7 +168,9 @@ class _Code:
         rows = w.make(f"mul i64 {index}, {self.entry('batch')}")
         elements = w.make(f"mul i64 {rows}, {columns}")
         kind = self._kind_of(array)
-        return w.make(f"getelementptr i8, ptr {self.entry(('array', array))}, i64 {w.make(f'mul i64 {elements}, {SIZES[kind]}')}")
+        return w.make(
+            f"getelementptr i8, ptr {self.entry(('array', array))}, i64 {w.make(f'mul i64 {elements}, {SIZES[kind]}')}"
+        )
 
     def _kind_of(self, array: str) -> str:
         for expr in _all(self.loop):
@@ -204,7 +208,7 @@ class _Code:
         """Does it lie somewhere, or will it once its pass is over?"""
         if expr.kind == "part":
             return self._in_memory(expr.args[0])
-        return expr in self.loop.places and expr not in self.stage or expr in self.member or self._kept_at(expr) is not None
+        return self._place(expr) is not None or expr in self.member or self._kept_at(expr) is not None
 
     def source(self, expr: Expr) -> tuple[str, str, int, str]:
         """Where the rows of an expression are: pointer, distance of rows (in elements), first column, kind."""
@@ -231,9 +235,10 @@ class _Code:
             pointer, rows, low, _ = self.source(product.lefts[run[0]])
             depth = sum(product.lefts[k].shape[1] for k in run)
             start = w.make(f"getelementptr {simd.NAMES[self.kind]}, ptr {pointer}, i64 {low}")
+            packed, more = self.entry(("packed", product, run)), "true" if n else "false"
             w.add(
-                f"call void @product_{panel}(ptr {start}, i64 {rows}, ptr {self.entry(('packed', product, run))}, "
-                f"i64 {depth}, ptr {out}, i64 {distance}, i64 {distance}, i64 %r0, i64 %r1, i1 {'true' if n else 'false'})"
+                f"call void @product_{panel}(ptr {start}, i64 {rows}, ptr {packed}, i64 {depth}, ptr {out}, "
+                f"i64 {distance}, i64 {distance}, i64 %r0, i64 %r1, i1 {more})"
             )
 
     def left_runs(self, product: Gemm) -> list[tuple[int, ...]]:
@@ -348,13 +353,19 @@ class _Code:
                 self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), self.kind)
             for other, place in self.stores:
                 if other is expr:
-                    self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
+                    self._row_pointer(
+                        self.at[place.array, place.when],
+                        self.entry(f"columns {place.array}"),
+                        KINDS[np.dtype(expr.dtype)],
+                    )
         for expr, place in copies:
             if expr not in known and expr.kind != "number":
                 self._row_of(expr)
                 if expr.width == 1:
                     self._scalar(expr)
-            self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)])
+            self._row_pointer(
+                self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)]
+            )
         for expr, n, low in sums:
             if expr not in known and expr.kind != "number":
                 self._row_of(expr)
@@ -454,7 +465,9 @@ class _Code:
             if other is expr:
                 self._save_at(expr, place, value, column)
         if expr in self.scratch:
-            self._save(value, self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), value.kind), column)
+            self._save(
+                value, self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), value.kind), column
+            )
 
     def _save_at(self, expr: Expr, place: Place, value: Vector, column: str) -> None:
         pointer = self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), value.kind)
@@ -542,7 +555,9 @@ class Kernel:
 
         table = np.array([word(what) for what in code.table], np.int64)
         bounds = [batch * n // threads for n in range(threads + 1)]
-        in_threads([functools.partial(self.function, table.ctypes.data, bounds[n], bounds[n + 1], n) for n in range(threads)])
+        in_threads(
+            [functools.partial(self.function, table.ctypes.data, bounds[n], bounds[n + 1], n) for n in range(threads)]
+        )
         for n, rows in partial.items():
             arrays.named[f"sum{n}"][...] = rows.sum(axis=0)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from ..draw.maths import algebra as al
@@ -13,8 +14,8 @@ from ..draw.maths.expression import Expression, Time
 from ..draw.maths.formulas import Call as Written
 from ..draw.maths.formulas import express
 from ..draw.maths.symbols import named
-from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr
-from .plan import Loop, Plan, is_leaf, ordered, pieces
+from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr, Summed
+from .plan import Loop, Plan, Total, is_leaf, ordered, pieces
 from .trace import Trace, Value
 
 NEXT = "next"  # what marks a gradient that comes from the step after this one
@@ -113,11 +114,11 @@ class Notation:
         self._name_incoming()
         for expr, name in zip(loop.carry, self.carry, strict=True):
             self._give(expr, named(name, time=self.now))
+        for k, name in enumerate(self.ys):
+            self._give(loop.results[f"y{k}"], named(name, time=self.now))
         for original, name in self.named.items():
             if (found := loop.became.get(original)) is not None:
                 self._give(found, named(name))
-        for k, name in enumerate(self.ys):
-            self._give(loop.results[f"y{k}"], named(name, time=self.now))
 
     def _name_incoming(self) -> None:
         names = {"carry": self.carry, "x": self.xs, "dy": self.ys, "dcarry": self.carry}
@@ -179,11 +180,11 @@ class Notation:
             for expr, tag in tags.items():
                 self._name_blocks(expr, tag)
             unnamed = [expr for expr in members if expr not in self.symbols]
+            clear = len(set(tags.values())) == len(members) and not loop.back
             letter = next(letters, "m") if unnamed else ""
-            alone = len(members) == 1
-            clear = len(set(tags.values())) == len(members)
             for n, expr in enumerate(unnamed):
-                self.symbols[expr] = al.symbol(letter, *([] if alone else [tags[expr] if clear else str(n + 1)]))
+                sub = tags[expr] if clear else str(n + 1)
+                self.symbols[expr] = al.symbol(letter, *([sub] if sub and len(members) > 1 else []))
         for expr in all_of(loop):
             if expr.kind == "fixed" and len(expr.shape) == 1 and (tag := self.tag(expr)):
                 root, _, columns, _ = cut_of(expr.what)
@@ -231,7 +232,7 @@ class Notation:
         """The name of the nonlinearity that `expr`, with other terms added, goes into; "" if it goes elsewhere."""
         while (users := self.users.get(expr, [])) and expr.kind in ("map", "product") and len(users) == 1:
             (expr,) = users
-            if len(expr.args) == 1 and expr in self.symbols:
+            if expr.kind == "map" and len(expr.args) == 1 and expr in self.symbols:
                 return _spelt(self.symbols[expr])
             if expr.kind != "map" or expr.what[0] is not ADD:
                 break
@@ -301,6 +302,13 @@ class Notation:
                 made = _with(made, sup=self.blocks.get((root, 0, rows)) or f"{rows[0]}:{rows[1]}")
         return al.transpose(made) if turned else made
 
+    def stacked(self, matrices: Sequence[Value]) -> Expression:
+        """Matrices on top of each other; what they were cut from, if they are all of it."""
+        if len(matrices) == 1:
+            return self.matrix(matrices[0])
+        whole = self.whole(matrices, 0)
+        return whole if whole is not None else al.blocks(map(self.matrix, matrices), "below")
+
     def whole(self, values: Iterable[Value], axis: int) -> Expression | None:
         """The matrix of which `values` are all the parts, in whatever order; None if they are not."""
         cuts = [cut_of(value) for value in values]
@@ -324,6 +332,41 @@ class Notation:
             shapes = [getattr(arg, "shape", ()) for arg in value.call.args]
             return express(Written(value.call.op.name, args, shapes, value.shape, value.call.options, matrix=True))
         return al.symbol("θ" if value.role == "closed" else "κ", str(value.place + 1))
+
+
+    # Gradients of parameters
+
+    def gradients(self, total: Total, left: Expr | None = None) -> Expression:
+        """The symbol of a sum over all steps, or of its rows that have to do with `left`."""
+        value, partial = self.parameters.get(total.source, (None, False))
+        made = _nabla(self._root(value)) if value is not None else al.symbol("∇")
+        if partial and (tag := label(self.of(total.args[-1]))):
+            made = _with(made, sub=tag)
+        return made if left in (None, total.args[0]) else _with(made, sup=label(self.of(left)))  # type: ignore[arg-type]
+
+    @cached_property
+    def parameters(self) -> dict[Summed, tuple[Value, bool]]:
+        """Which parameter a sum is the gradient of, and is it a part of that only?"""
+        makers = {value: call for call in self.form.later for value in call.results}
+        found: dict[Summed, tuple[Value, bool]] = {}
+        for closed, gradient in zip(self.trace.closed, self.form.dclosed, strict=True):
+            stack: list[tuple[Any, bool]] = [(gradient, False)]
+            while stack:
+                value, partial = stack.pop()
+                total = value if isinstance(value, Summed) else self.form.summed(value) if isinstance(value, Value) else None
+                if total is not None:
+                    found.setdefault(total, (closed, partial))
+                elif value in makers:
+                    partial = partial or makers[value].op.name not in ("reshape", "transpose")
+                    stack += [(arg, partial) for arg in makers[value].args]
+        return found
+
+
+def label(e: Expression) -> str:
+    """What tells a block from the others: its last subscript, or its name."""
+    while e.kind != "symbol" and e.parts:
+        e = e.parts[0]
+    return e.sub[-1] if e.sub else e.name
 
 
 def all_of(loop: Loop) -> list[Expr]:

@@ -1,9 +1,10 @@
 """What runs before the loop, in it, and after it.
 
-Of the expressions of a step, **P** depends on nothing but what is the same at every step, **X** also on the step's input,
-**S** on the carried state and goes into the next one, **O** on the state, but no state depends on it. P is computed once.
-The products of X run once over all rows of all steps before the loop, those of O after it; weights' gradients are O.
-Only S stays in the loop, with the element-by-element work of X and O, which costs less there than a trip to memory.
+Of the expressions of a step, **P** depends on nothing but what is the same at every step, **X** also on the step's
+input, **S** on the carried state and goes into the next one, **O** on the state, but no state depends on it. P is
+computed once. The products of X run once over all rows of all steps before the loop, those of O after it; weights'
+gradients are O. Only S stays in the loop, with the element-by-element work of X and O, which costs less there than a
+trip to memory.
 The way back is such a loop itself, in which what the forward loop saved comes in as X.
 """
 
@@ -96,6 +97,7 @@ class Loop:
     stacked: set[int] = field(default_factory=set)
     became: dict[Expr, Expr] = field(default_factory=dict)
     kernel: Any = None  # its machine code, once it has run
+    code: Any = None  # its array code
 
     @property
     def carried(self) -> str:
@@ -149,10 +151,7 @@ def _lies(loop: Loop, name: str) -> Place:
 
 def _roots_of_back(form: Form) -> tuple[list[Expr], list[Summed]]:
     grads = [expr for expr in [*form.dcarry, *form.dxs] if expr is not None]
-    summed: list[Summed] = []
-    for found in form.dclosed:
-        if isinstance(found, Summed):
-            summed.append(found)
+    summed = [found for found in form.dclosed if isinstance(found, Summed)]
     for call in form.later:
         summed += [total for arg in call.args if isinstance(arg, Value) and (total := form.summed(arg))]
     for found in form.dclosed:
@@ -344,7 +343,12 @@ def _divide(loop: Loop, totals: list[Total]) -> None:
                 loop.stacked.add(found.what[1])
             if is_leaf(found) or found in lifted or found in inside:
                 continue
-            if found in late or found in early or found.kind in ("part", "join") or (lifts[found] and not found.carried):
+            if (
+                found in late
+                or found in early
+                or found.kind in ("part", "join")
+                or (lifts[found] and not found.carried)
+            ):
                 lifted[found] = None
                 stack += found.args
             else:

@@ -1,4 +1,4 @@
-"""Arrays of runs that are over, for the next ones: touching memory that is new to a process costs as much as the work."""
+"""Arrays of runs that are over, for the next ones: memory that is new to a process costs as much as the work in it."""
 
 from __future__ import annotations
 

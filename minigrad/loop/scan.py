@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..backend import backend_of
 from ..errors import GraphFreedError, InplaceError, ShapeError
-from ..graph import tick, walk
-from ..mode import MODE, enable_grad
+from ..graph import walk
+from ..mode import MODE
 from ..primitive import Op, _several
 from ..tensor import Memory, Tensor, tensor
 from . import kernels
 from .arrays import Arrays, Lift
 from .environment import Environment, Path
+from .expand import Recipe, expand_scan, without_hooks
 from .form import Summed
 from .plan import Plan, make_plan
+from .results import Results
 from .trace import CarryDtypeError, UntraceableError, Value, same_steps, trace
 from .unrolled import flatten, labels, unflatten, unroll
 
@@ -30,6 +33,13 @@ class Compiled:
     def __init__(self, plan: Plan, paths: list[Path | None]):
         self.plan, self.paths = plan, paths
         self.differentiable = plan.backward is not None
+        self._results: dict[int, Results] = {}
+
+    def results(self, steps: int, given: Sequence[Tensor]) -> Results:
+        """What the results are after so many steps."""
+        if steps not in self._results:
+            self._results[steps] = Results(self.plan.trace, steps, [t.requires_grad for t in given])
+        return self._results[steps]
 
 
 _plans: OrderedDict[Any, Compiled | UntraceableError] = OrderedDict()
@@ -43,7 +53,7 @@ class Run:
     def __init__(self, compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: list[Tensor]):
         self.compiled, self.step, self.inputs, self.closed = compiled, step, inputs, closed
         self.arrays: Arrays | None = None
-        self.index = 0  # of its node
+        self.index = 0.0  # of its node
         self.outputs: list[Memory] = []  # of what was put out, where the way back needs it too
         self._answered: tuple[Any, list[Any]] | None = None
 
@@ -78,18 +88,22 @@ class Run:
         values = lift.everywhere(expr)
         return values.copy() if values.base is not None else values
 
-    def gradient(self, g: list[Any], i: int) -> Any:
+    def gradient(self, g: list[Any], i: int, recipe: Recipe) -> Any:
         """The gradient of input `i` for those of the results: all are computed when the first is asked for."""
+        recorded = isinstance(g[0], Tensor)
+        if not recorded:
+            recipe.note(g, i)
         if self._answered is None or self._answered[0] is not g:
             self._check_unwritten()
-            recorded = isinstance(g[0], Tensor)
-            self._answered = g, self._gradients_recorded(g) if recorded else self._gradients(g)
+            self._answered = g, self._gradients_recorded(g, recipe) if recorded else self._gradients(g)
         return self._answered[1][i]
 
     def _check_unwritten(self) -> None:
         given = [*self.inputs.carry, *self.inputs.xs, *self.closed]
         if any(t.last_write > self.index for t in given) or any(m.written > self.index for m in self.outputs):
-            what = next((t.name or f"an input of shape {t.shape}" for t in given if t.last_write > self.index), "an output")
+            what = next(
+                (t.name or f"an input of shape {t.shape}" for t in given if t.last_write > self.index), "an output"
+            )
             raise InplaceError(
                 f"{what} of a scan was overwritten in place before the walk back through it: walk back before you "
                 "change it, or change a copy"
@@ -113,7 +127,9 @@ class Run:
             array = mine.named[f"dcarry{i}"]
             array[0 if f"dcarry{i}" in mine.in_turn else first] = 0 if value is None else g[i]
         for n, total in enumerate(loop.sums):
-            mine.named[f"sum{n}"] = xp.zeros(total.source.shape if total.kind == "steps" else total.args[0].shape[1:], total.args[0].dtype)
+            mine.named[f"sum{n}"] = xp.zeros(
+                total.source.shape if total.kind == "steps" else total.args[0].shape[1:], total.args[0].dtype
+            )
         lift = Lift(mine, loop, kernels.products(xp, loop.carry[0].dtype))
         lift.early()
         kernels.run(loop, mine, inputs.order[::-1])
@@ -123,7 +139,11 @@ class Run:
         end = {f"dcarry{i}": inputs.steps % 2 if f"dcarry{i}" in mine.in_turn else last for i in range(count)}
         carries = [mine.named[name][at] for name, at in end.items()]
         dxs = [
-            None if e is None else mine.named[f"dx{k}"] if f"dx{k}" in mine.named else self._result(lift, f"dx{k}", loop.results[f"dx{k}"])
+            None
+            if e is None
+            else mine.named[f"dx{k}"]
+            if f"dx{k}" in mine.named
+            else self._result(lift, f"dx{k}", loop.results[f"dx{k}"])
             for k, e in enumerate(plan.form.dxs)
         ]
         return [*carries, *dxs, *self._closed_gradients(mine, totals)]
@@ -149,19 +169,17 @@ class Run:
             for found in form.dclosed
         ]
 
-    def _gradients_recorded(self, g: list[Tensor]) -> list[Any]:
+    def _gradients_recorded(self, g: list[Tensor], recipe: Recipe) -> list[Any]:
         """The same as Tensors, of the graph of all steps: for higher derivatives."""
-        since = tick()
-        with enable_grad():
-            inputs = self.inputs
-            carry, ys = unroll(self.step, inputs.init(), inputs.xs, inputs.structure, inputs.steps, inputs.reverse)
+        scan: Any = recipe.node()
         seeds: dict[Any, Any] = {}
-        for result, weight in zip([*flatten(carry)[0], *flatten(ys)[0]], g, strict=True):
-            if isinstance(result, Tensor) and result.requires_grad:
-                key = result.node or result
-                seeds[key] = seeds[key] + weight if key in seeds else weight
-        arrived = walk(seeds, retain=True, recorded=True, since=since)
-        return [arrived.get(t.node or t) for t in [*inputs.carry, *inputs.xs, *self.closed]]
+        for result, weight in zip(expand_scan(scan), g, strict=True):
+            unused = weight.node is None and not weight.data.any()
+            if not unused and result.node is not None and result.node.index > scan.index:
+                seeds[result.node] = seeds[result.node] + weight if result.node in seeds else weight
+        with without_hooks(seeds):  # they have seen these gradients
+            arrived = walk(seeds, retain=True, recorded=True, since=scan.index)
+        return [arrived.get(parent) for parent in scan.parents]
 
 
 class Inputs:
@@ -191,6 +209,31 @@ class Inputs:
     def init(self) -> Any:
         return unflatten(self.carry_structure, self.carry)
 
+    def cast(self, dtypes: Sequence[Any]) -> None:
+        """Start from states of these dtypes, as the first step would make them."""
+        self.carry = [t.astype(dtype) for t, dtype in zip(self.carry, dtypes, strict=True)]
+
+
+class Ran:
+    """A scan that ran, for `explain`: a reference to what was compiled, or else why nothing was, and the line."""
+
+    last: Ran | None = None  # it keeps no array
+
+    def __init__(self, inputs: Inputs, found: Compiled | UntraceableError):
+        self.steps, self.reverse, self.backend = inputs.steps, inputs.reverse, inputs.backend
+        self.compiled = weakref.ref(found) if isinstance(found, Compiled) else None
+        self.why = (found.why, found.line) if isinstance(found, UntraceableError) else ("", None)
+
+
+def why_not(inputs: Inputs) -> UntraceableError | None:
+    """Why a scan of these inputs is not even traced; None if it is."""
+    mode = MODE.get()
+    if inputs.steps == 1 or not inputs.carry or inputs.backend is None:
+        return UntraceableError("it is a single step" if inputs.steps == 1 else "nothing is carried from step to step")
+    if mode.watching or mode.tape or mode.of:
+        return UntraceableError("anomalies are looked for" if mode.watching else "it is part of another scan, or walk")
+    return None
+
 
 def scan(
     step: Callable[[Any, Any], tuple[Any, Any]],
@@ -199,6 +242,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     chunk: int | None = None,
+    named: Callable[[Any, int], Any] | None = None,
 ) -> tuple[Any, Any]:
     """Run `step(carry, x) -> (carry, y)` over the first axis of `xs`; return the last carry and all y, stacked.
 
@@ -207,6 +251,7 @@ def scan(
     node of the graph, through which gradients of any order come to `init`, `xs` and all that the step closes over.
     `reverse` runs from the last item to the first; outputs stay in the order of `xs`. `chunk` steps at a time are kept
     for the way back, the others computed again: about √length of them need the least memory (Chen et al. 2016).
+    Drawings show all steps, which are run again for it; `named(carry, t)` may give their carries names.
 
     A step that cannot be traced (it reads numbers from Tensors, draws random ones, changes Tensors in place, or has a
     carry that changes its shape) runs as the graph of all its steps, with one warning that names the line. Raises
@@ -214,20 +259,27 @@ def scan(
     """
     inputs = Inputs(init, xs, length, reverse)
     if chunk is not None:
-        return _in_chunks(step, inputs, chunk)
-    mode = MODE.get()
-    compiled: Compiled | UntraceableError | None = None
-    if inputs.steps > 1 and inputs.carry and inputs.backend is not None and not (mode.watching or mode.tape or mode.of):
-        compiled, closed = _compiled(step, inputs, mode.recording)
-        if isinstance(compiled, CarryDtypeError):  # as the first step would change it
-            inputs.carry = [t.astype(dtype) for t, dtype in zip(inputs.carry, compiled.dtypes, strict=True)]
-            compiled, closed = _compiled(step, inputs, mode.recording)
+        return _in_chunks(step, inputs, chunk, named)
+    recording = MODE.get().recording
+    compiled: Compiled | UntraceableError | None = why_not(inputs)
+    if compiled is None:
+        compiled, closed = _compiled(step, inputs, recording)
+        if isinstance(compiled, CarryDtypeError):
+            inputs.cast(compiled.dtypes)
+            compiled, closed = _compiled(step, inputs, recording)
+    Ran.last = Ran(inputs, compiled)
     if not isinstance(compiled, Compiled):
-        return unroll(step, inputs.init(), inputs.xs, inputs.structure, inputs.steps, reverse)
-    return _run(compiled, step, inputs, closed)
+        return unroll(step, inputs.init(), inputs.xs, inputs.structure, inputs.steps, reverse, named)
+    return _run(compiled, step, inputs, closed, named)
 
 
-def _run(compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: list[Tensor]) -> tuple[Any, Any]:
+def _run(
+    compiled: Compiled,
+    step: Callable[..., Any],
+    inputs: Inputs,
+    closed: list[Tensor],
+    named: Callable[[Any, int], Any] | None,
+) -> tuple[Any, Any]:
     run = Run(compiled, step, inputs, closed)
     carry, ys = run.forward()
     mode, trace = MODE.get(), compiled.plan.trace
@@ -236,18 +288,24 @@ def _run(compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: l
     needs = sum(1 << i for i, (t, g) in enumerate(zip(given, grads, strict=False)) if t.requires_grad and g is not None)
     outs = tuple([*carry, *ys])
     if not (needs and mode.recording):
-        results: tuple[Tensor, ...] = tuple(map(Tensor, outs))
+        results = list(map(Tensor, outs))
         run.arrays = None
     else:
         parents = tuple([t.node or t for t in given])
-        results = _several(SCAN, (run,), parents, needs, {}, outs, mode, inputs.backend)
-        run.index = results[0].node.index  # type: ignore[union-attr]
-        run.outputs = [t.memory for t in results]
+        recipe = Recipe(step, inputs, closed, named)
+        made = _several(SCAN, (run,), parents, needs, {"recipe": recipe}, outs, mode, inputs.backend)
+        run.index = made[0].node.index  # type: ignore[union-attr]
+        run.outputs = [t.memory for t in made]
+        results = compiled.results(inputs.steps, given).place(made, given)
+        recipe.made(made)
     count = len(carry)
-    return unflatten(inputs.carry_structure, results[:count]), unflatten(trace.y_structure, results[count:])
+    last_carry = unflatten(inputs.carry_structure, results[:count])
+    if named is not None:
+        named(last_carry, inputs.order[-1])
+    return last_carry, unflatten(trace.y_structure, results[count:])
 
 
-SCAN = Op("scan", lambda xp, run, *arrays: run, lambda g, run, i: run.gradient(g, i))
+SCAN = Op("scan", lambda xp, run, *arrays, recipe: run, lambda g, run, recipe, i: run.gradient(g, i, recipe))
 
 
 def _compiled(
@@ -256,7 +314,9 @@ def _compiled(
     """The plan for this step and these inputs, and the Tensors that it closes over; why not, if it cannot be traced."""
     around = Environment(step)
     code = around.tokens.get(()), around.tokens.get(("function",))
-    shapes = tuple([(t.shape[lead:], t.dtype, t.requires_grad) for lead, ts in ((0, inputs.carry), (1, inputs.xs)) for t in ts])
+    shapes = tuple(
+        [(t.shape[lead:], t.dtype, t.requires_grad) for lead, ts in ((0, inputs.carry), (1, inputs.xs)) for t in ts]
+    )
     key = (around.key(_changing.get(code, frozenset())), shapes, str(inputs.carry_structure), str(inputs.structure))
     key = (*key, inputs.backend, recording)
     found = _plans.get(key) if around.complete else None
@@ -324,7 +384,9 @@ def _warn(step: Callable[..., Any], why: UntraceableError) -> None:
         )
 
 
-def _in_chunks(step: Callable[..., Any], inputs: Inputs, chunk: int) -> tuple[Any, Any]:
+def _in_chunks(
+    step: Callable[..., Any], inputs: Inputs, chunk: int, named: Callable[[Any, int], Any] | None
+) -> tuple[Any, Any]:
     from ..ops import concatenate, getitem
     from ..recompute import checkpoint
 
@@ -335,7 +397,7 @@ def _in_chunks(step: Callable[..., Any], inputs: Inputs, chunk: int) -> tuple[An
     for start in reversed(starts) if inputs.reverse else starts:
         part = unflatten(inputs.structure, [getitem(x, slice(start, start + chunk)) for x in inputs.xs])
         count = min(chunk, inputs.steps - start)
-        carry, ys = checkpoint(scan, step, carry, part, length=count, reverse=inputs.reverse)
+        carry, ys = checkpoint(scan, step, carry, part, length=count, reverse=inputs.reverse, named=named)
         outputs.append(flatten(ys))
     if inputs.reverse:
         outputs.reverse()

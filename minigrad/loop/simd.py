@@ -58,7 +58,9 @@ class Writer:
             one = self.make(f"call {scalar} @{function}({given})")
             if lanes == 1:
                 return Vector(self, one, kind, 1)
-            made = Vector(self, self.make(f"insertelement {made.type} {made.ref}, {scalar} {one}, i32 {lane}"), kind, lanes)
+            made = Vector(
+                self, self.make(f"insertelement {made.type} {made.ref}, {scalar} {one}, i32 {lane}"), kind, lanes
+            )
         return made
 
 
@@ -243,6 +245,11 @@ def power(x: Vector, exponent: float) -> Vector:
     return x.call("sqrt") if exponent == 0.5 else x.writer.call_each("pow", [x, x.number(exponent)])
 
 
+def elu(x: Vector, alpha: float) -> Vector:
+    below = x.writer.call_each("expm1", [x.call("minimum", 0.0)])
+    return x.compare("ogt", 0.0).choose(x, below * alpha)
+
+
 def clip(x: Vector, low: float | None, high: float | None) -> Vector:
     if low is not None:
         x = x.compare("olt", low).choose(low, x)
@@ -289,10 +296,17 @@ FUNCTIONS: dict[str, Callable[..., Vector]] = {
     "power": lambda x, exponent: power(x, exponent),
     "clip": clip,
     "leaky_relu": lambda x, negative_slope: x.compare("ogt", 0.0).choose(x, x * negative_slope),
-    "elu": lambda x, alpha: x.compare("ogt", 0.0).choose(x, x.writer.call_each("expm1", [x.call("minimum", 0.0)]) * alpha),
+    "elu": lambda x, alpha: elu(x, alpha),
     "astype": lambda x, dtype: x,
 }  # fmt: skip
-COMPARISONS = {"less": "olt", "less_equal": "ole", "greater": "ogt", "greater_equal": "oge", "equal": "oeq", "not_equal": "une"}
+COMPARISONS = {
+    "less": "olt",
+    "less_equal": "ole",
+    "greater": "ogt",
+    "greater_equal": "oge",
+    "equal": "oeq",
+    "not_equal": "une",
+}
 LOGICAL = {"logical_and": "and", "logical_or": "or", "logical_xor": "xor"}
 
 

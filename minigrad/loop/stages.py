@@ -26,6 +26,8 @@ def is_of_rows(loop: Loop, is_known: Callable[[str], bool]) -> bool:
             return False
         if expr.kind == "part" and expr.args[0].kind != "in":
             return False
+        if expr.kind in ("map", "reduce") and any(arg.kind == "join" for arg in expr.args):
+            return False
     put = [*loop.carry, *(expr for expr, _ in loop.stores), *(arg for total in loop.sums for arg in total.args)]
     incoming = [expr for expr in found if expr.kind in ("in", "saved")]
     return all(expr.width is not None for expr in [*put, *incoming])

@@ -1,12 +1,19 @@
-"""Threads for loops in machine code: each runs a share of the batch, and Python's lock is free meanwhile."""
+"""How many threads work on a loop.
+
+In machine code each runs a share of the batch, and Python's lock is free meanwhile. In array code the threads are those
+of the BLAS library, whose workers cost more than they do where the product of a step is small.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
+LEAST_FOR_BLAS = 4_000_000  # multiplications in a product, below which a second BLAS thread saves next to nothing
 LEAST_WORK = 3_000_000  # multiplications; below, another thread's start takes longer than it saves
 
 
@@ -34,3 +41,20 @@ def in_threads(tasks: Sequence[Callable[[], object]]) -> None:
     tasks[0]()
     for other in others:
         other.result()
+
+
+@functools.cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextlib.contextmanager
+def blas_threads_for(work: int) -> Iterator[None]:
+    """For as long as the block runs, one thread for products of `work` multiplications each, if more would not pay."""
+    if work >= LEAST_FOR_BLAS or count() == 1:
+        yield
+    else:
+        with _blas().limit(limits=1):
+            yield

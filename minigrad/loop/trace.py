@@ -57,13 +57,17 @@ class Value:
 
 
 class Call:
-    """One operation on Values, numbers and options; `line` is the line of the user's that called it."""
+    """One operation on Values, numbers and options; `line` is the line of the user's that called it.
 
-    __slots__ = ("args", "line", "op", "options", "results")
+    `live` says which arguments were Tensors with a gradient, rather than detached from it.
+    """
+
+    __slots__ = ("args", "line", "live", "op", "options", "results")
 
     def __init__(self, op: Op, args: tuple[Any, ...], options: dict[str, Any], line: str | None):
         self.op, self.args, self.options, self.line = op, args, options, line
         self.results: tuple[Value, ...] = ()
+        self.live: tuple[bool, ...] = ()
 
     def __repr__(self) -> str:
         return f"{self.op.name}({', '.join(map(repr, self.args))})"
@@ -89,6 +93,7 @@ class Tape:
     def note(self, op: Op, args: tuple[Any, ...], options: dict[str, Any], results: Sequence[Tensor]) -> None:
         """The engine has run `op`."""
         call = Call(op, tuple([self.value(arg) for arg in args]), options, users_line())
+        call.live = tuple([isinstance(arg, Tensor) and arg.requires_grad for arg in args])
         call.results = tuple(
             [self._know(t, Value("", i, t.shape, t.dtype, call)) for i, t in enumerate(results)]
         )  # fmt: skip
@@ -218,7 +223,13 @@ def trace(
 
 
 def _trace_back(
-    tape: Tape, made: Trace, carry_in: list[Tensor], x_in: list[Tensor], carry_out: list[Tensor], ys: list[Tensor], since: int
+    tape: Tape,
+    made: Trace,
+    carry_in: list[Tensor],
+    x_in: list[Tensor],
+    carry_out: list[Tensor],
+    ys: list[Tensor],
+    since: int,
 ) -> None:
     made.calls, tape.calls = tape.calls, []
     forward, arriving = tape.by_node(), {}
@@ -237,6 +248,7 @@ def _trace_back(
         return values
 
     made.dcarry_out, made.dys = seed("dcarry", carry_out), seed("dy", ys)
+
     def observe(node: Any, argument: int, g: Any, values: Any, message: Any) -> None:
         arriving[node] = g
 

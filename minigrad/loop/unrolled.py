@@ -55,15 +55,26 @@ def _put_together(part: Any, leaves: Iterator[Any]) -> Any:
 
 
 def unroll(
-    step: Callable[..., Any], carry: Any, xs: Sequence[Any], structure: Any, steps: int, reverse: bool
+    step: Callable[..., Any],
+    carry: Any,
+    xs: Sequence[Any],
+    structure: Any,
+    steps: int,
+    reverse: bool,
+    named: Callable[[Any, int], Any] | None = None,
 ) -> tuple[Any, Any]:
-    """Run `step` over all steps, one after the other, and stack what they put out; nodes are tagged "t=3"."""
+    """Run `step` over all steps, one after the other, and stack what they put out; nodes are tagged "t=3".
+
+    `named(carry, t)` is called after step t: it may give the parts of the carry their names.
+    """
     items = [unstack(leaf if isinstance(leaf, Tensor) else Tensor(leaf)) for leaf in xs]
     outputs: list[list[Any]] = [[] for _ in range(steps)]
     y_structure: Any = NONE
     for t in reversed(range(steps)) if reverse else range(steps):
         with scope(f"t={t}"):
             carry, y = step(carry, unflatten(structure, [item[t] for item in items]))
+        if named is not None:
+            named(carry, t)
         outputs[t], y_structure = flatten(y)
     if len({len(leaves) for leaves in outputs}) > 1:
         raise ShapeError("the step returns more outputs at some steps than at others: return the same at each")

@@ -280,6 +280,25 @@ def _directions(subject: Subject) -> None:
         )
 
 
+def _compiled(subject: Subject) -> None:
+    cell, xs = subject.cell(), subject.xs()
+    for reverse in (False, True):
+        found = []
+        for compiled in (True, False):
+            cell.zero_grad()
+            outputs, state = unroll(cell, xs, None, [T, *range(1, subject.batch)], reverse, compiled=compiled)
+            loss_of(outputs, state).backward()
+            found.append([("the output", outputs), *zip(cell.state_names, parts_of(state), strict=True)])
+            found[-1] += [(f"the gradient of {name}", p.grad) for name, p in cell.named_parameters()]
+        for (what, one), (_, other) in zip(*found, strict=True):
+            if (one is None) != (other is None) or (one is not None and not is_close(one, other)):
+                raise CellError(
+                    f"run as a compiled loop, {what} is another than step by step: step must compute the same each "
+                    "time, of x, state and attributes that do not change meanwhile",
+                    LEAVES_GRAPH,
+                )
+
+
 def _stacking(subject: Subject) -> None:
     mg.seed(0)
     options = dict(subject.options)
@@ -356,6 +375,7 @@ CHECKS: dict[str, Callable[[Subject], None]] = {
     "batch": _batch,
     "lengths": _lengths,
     "both directions": _directions,
+    "compiled": _compiled,
     "stacking": _stacking,
     "truncation": _truncation,
     "drawing": _drawing,
