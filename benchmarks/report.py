@@ -21,7 +21,7 @@ from typing import Any
 from .entries import ENTRIES
 from .load import QUIET
 
-LIBRARIES = ("numpy", "llvmlite", "numba", "torch", "jax", "jaxlib", "autograd", "mygrad")
+LIBRARIES = ("numpy", "llvmlite", "torch", "jax", "jaxlib", "autograd", "mygrad")
 
 Round = dict[str, list[dict[str, Any]]]  # contender -> its measurements
 Row = dict[str, Any]

@@ -6,6 +6,7 @@ Backpropagation through time is the reverse walk of what this loop records, and 
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,14 @@ class Step:
 
     def __call__(self, state: State, inputs: tuple[mg.Tensor, Any, Any]) -> tuple[State, mg.Tensor]:
         x, running, zoned = inputs
-        with contextlib.nullcontext() if self.noise is None else self.noise.weights():
+        with mg.scope(type(self.cell).__name__), contextlib.nullcontext() if self.noise is None else self.noise.weights():
             if self.noise is None:
                 output, after = self.cell.step(x, state)
             else:
                 output, after = self.cell.step(*self.noise.before(x, state))
                 output, after = self.noise.after(output, after, state, zoned)
-        if running is not None:
-            output, after = mg.where(_spread(running, output), output, 0), _keep(running, after, state)
+            if running is not None:
+                output, after = mg.where(_spread(running, output), output, 0), _keep(running, after, state)
         return after, output
 
 
@@ -80,7 +81,7 @@ def unroll(
     masks = None if lengths is None else _masks(lengths, T, B, xs)
     if state is None:
         state = cell.initial_state(B)
-        _name(state, cell, -1 if not reverse else T)
+        _name(cell, state, -1 if not reverse else T)
     else:
         _check_state(state, cell, B)
     drawn = None if noise is None else noise.for_sequence(cell, xs, state)
@@ -89,17 +90,17 @@ def unroll(
     if compiled == "auto":
         compiled = T * sum(part.size for part in parts_of(state)) >= ENOUGH
     if compiled:
-        state, outputs = mg.scan(step, state, (xs, masks, zoned), reverse=reverse)
-        _name(state, cell, 0 if reverse else T - 1)
+        named = functools.partial(_name, cell)
+        state, outputs = mg.scan(step, state, (xs, masks, zoned), reverse=reverse, named=named)
         return outputs, state
     steps: list[Any] = [None] * T
     items = mg.unstack(xs)
     for t in reversed(range(T)) if reverse else range(T):
-        with mg.scope(f"t={t}", type(cell).__name__):
+        with mg.scope(f"t={t}"):
             running = None if masks is None else masks[t]
             keeping = None if zoned is None else [None if mask is None else mask[t] for mask in zoned]
             state, steps[t] = step(state, (items[t], running, keeping))
-            _name(state, cell, t)
+            _name(cell, state, t)
     return mg.stack(steps), state
 
 
@@ -149,7 +150,7 @@ def _keep(running: mg.Tensor, after: State, before: State) -> State:
     return mg.where(_spread(running, after), after, before)
 
 
-def _name(state: State, cell: Cell, t: int) -> None:
+def _name(cell: Cell, state: State, t: int) -> None:
     """Call the parts of a state h_3, c_3 …, for drawings and messages."""
     for name, part in zip(cell.state_names, parts_of(state), strict=False):
         if part.name is None:

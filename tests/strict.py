@@ -165,8 +165,8 @@ METHODS = "reshape transpose swapaxes sum mean max min argmax argsort astype cop
 WAITING_METHODS = "item tolist __bool__ __float__ __int__"
 FUNCTIONS = """exp expm1 log log1p sqrt tanh sign abs maximum minimum power divide where clip logaddexp isfinite equal
     not_equal less less_equal greater greater_equal concatenate stack broadcast_to flip take_along_axis arange zeros
-    ones full empty multiply subtract result_type array cross einsum searchsorted eye tri tril triu zeros_like linspace
-    logspace
+    ones full empty multiply subtract negative reciprocal matmul ascontiguousarray result_type array cross einsum
+    searchsorted eye tri tril triu zeros_like linspace logspace
     all any argmax argmin argsort cumprod cumsum diag diagonal pad prod roll sum
     arccos arccosh arcsin arcsinh arctan arctan2 arctanh around bitwise_and bitwise_or bitwise_xor cbrt ceil copysign
     cos cosh deg2rad exp2 fabs floor floor_divide fmax fmin fmod heaviside hypot invert isinf isnan log10 log2

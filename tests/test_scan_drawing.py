@@ -208,11 +208,13 @@ def test_chunks():
             parts.append(ys)
         return mg.square(mg.concatenate(parts)).sum()
 
-    same_pictures([build(run) for run in RUNS], values=False)
-    losses = [build(run) for run in RUNS]
-    for loss in losses:
-        loss.backward()
-    same_pictures(losses)
+    for drawn_before in (False, True):
+        losses = [build(run) for run in RUNS]
+        if drawn_before:
+            same_pictures(losses, values=False)
+        for loss in losses:
+            loss.backward()
+        same_pictures(losses)
 
 
 def test_windows_that_were_detached_from_each_other():

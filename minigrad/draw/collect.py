@@ -74,8 +74,9 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
     """The vertices behind `outputs` in the order of computation, a leaf just before its first use."""
     roots = [tensor.node or tensor for tensor in outputs]
     computed = [root for root in roots if isinstance(root, Node)]
-    expand(with_what_was_cut(computed))
     nodes = with_what_was_cut(computed)
+    if expand(nodes):
+        nodes = with_what_was_cut(computed)
     kept = _items_of_one_step(nodes) | set(roots)
     vertices: dict[Any, Vertex] = {}
     first: dict[Any, Any] = {}  # of several looks at the same part of a sequence

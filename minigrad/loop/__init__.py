@@ -41,9 +41,10 @@ def _explain(
     """Print what the compiler made of the last scan that ran, or of this one, and return it; `.save(path)` draws it.
 
     With `step`, `init` and `xs` (as for `scan`) that scan is planned, from two of its steps, and does not run. It tells
-    what left the loop, what was merged and what was fused, what runs the loop, bytes kept and FLOPs: one for each number
-    that an operation yields (of a sum, that it adds), two for each number of a row times each column in a product of
-    matrices. Raises MinigradError if no scan ran yet, and if the step cannot be compiled: it says why, and at which line.
+    what left the loop, what was merged and what was fused, what runs the loop, bytes kept, and FLOPs: one for each
+    number that an operation yields (of a sum, that it adds), two for each number of a row times each column in a
+    product of matrices; einsum and the like are not counted. Raises MinigradError if no scan ran yet, and if the step
+    cannot be compiled: why, and at which line.
     """
     from .explain import explain  # and with it what writes formulas, not before it is wanted
 

@@ -23,7 +23,7 @@ from .trace import Value
 SIGMOID, RELU = special.sigmoid.op, special.relu.op
 UFUNCS = {
     getattr(pointwise, name).op: name
-    for name in pointwise.__all__
+    for name in reversed(pointwise.__all__)  # of an operation's several names the first
     if isinstance(getattr(np, name, None), np.ufunc) and hasattr(getattr(pointwise, name), "op")
 }
 Recipe = Callable[[Arrays], Any]  # what a name of the code stands for in a run

@@ -96,7 +96,7 @@ class Products:
     def outer(self, left: Any, right: Any) -> Any:
         """leftᵀ right, of (rows, depth) and (rows, columns)."""
         with self._threads(left.size * right.shape[1]):
-            return left.T @ right
+            return left.swapaxes(0, 1) @ right
 
     def _threads(self, work: int) -> Any:
         return blas_threads_for(work) if self.xp is np else contextlib.nullcontext()

@@ -10,6 +10,9 @@ A graph holds addresses. What products read and write therefore lies in buffers 
 last step left it, results, and copies of the matrices. The kernels find all else (sequences, results, biases) through a
 table of addresses on the device, filled for each run, and count the steps there; so one graph serves sequences of any
 length, and what is long is not copied. Sums over all steps are kept by row and added up after the loop, in one order.
+
+None of this has run on a device yet: NVRTC compiles the kernels, and compiled as C++ they compute on a processor what
+array code does. When which way is faster (`WAVES`, `GRAPHS`, the sizes of blocks) is an estimate.
 """
 
 from __future__ import annotations
@@ -23,13 +26,13 @@ import numpy as np
 from ..backend import backend_of
 from . import cublas, cuda_source
 from .arrays import Arrays
-from .cuda_source import RESIDENT, THREADS, Factor, Source
+from .cuda_source import COLUMNS, RESIDENT, THREADS, Factor, Source
 from .plan import Loop, Place
 from .stages import is_of_rows
 
 GRAPHS = (64, 8, 1)  # of how many steps there are graphs
 WAVES = 4  # how often one after another a device may be filled with blocks that run all steps
-FAILED = "failed"  # in the place of a loop's kernel
+ARRAY_CODE = "array code"  # in the place of a loop's kernel
 
 
 def can_run(loop: Loop) -> bool:
@@ -47,18 +50,16 @@ def can_run(loop: Loop) -> bool:
 
 def run(loop: Loop, arrays: Arrays, order: range) -> bool:
     """Run a loop over the steps in `order`; False where that is left to array code."""
-    if loop.kernel is FAILED or not can_run(loop):
-        return False
     try:
         with backend_of(arrays.named[f"{loop.carried}0"]).here:  # type: ignore[union-attr]
             if loop.kernel is None:
-                loop.kernel = Kernel(loop, arrays.xp)
-            loop.kernel.run(loop, arrays, order)
+                loop.kernel = Kernel(loop, arrays.xp) if can_run(loop) else ARRAY_CODE
+            if loop.kernel is not ARRAY_CODE:
+                loop.kernel.run(loop, arrays, order)
     except Exception as error:  # of the compiler's, or the device's
         warnings.warn(f"a scan runs as array code (so it does with MINIGRAD_KERNELS=numpy): {error}", stacklevel=2)
-        loop.kernel = FAILED
-        return False
-    return True
+        loop.kernel = ARRAY_CODE
+    return loop.kernel is not ARRAY_CODE
 
 
 class Kernel:
@@ -107,6 +108,8 @@ class Kernel:
                 for k in range(len(order)):
                     self._step(k)
                 self.captures = self.captures is None
+            for i in self.source.stays:
+                _carry(loop, arrays, i, "after", order[-1], len(order))[...] = self._stay(i)
             for n, rows in sums.items():
                 arrays.named[f"sum{n}"][...] = rows.sum(axis=0)
             self.done.record(stream)
@@ -148,10 +151,15 @@ class Kernel:
             copy[...] = arrays.fixed(factor.matrix)
         for what, state in self.buffers.items():
             if isinstance(what, tuple) and what[0] == "state":
-                name = f"{loop.carried}{what[1]}"
-                first = 0 if name in arrays.in_turn else order[0] + arrays.shift(Place(name, 0, "before"))
-                state[...] = arrays.named[name][first]
+                state[...] = _carry(loop, arrays, what[1], "before", order[0], 0)
+        for i in self.source.stays:
+            self._stay(i)[...] = _carry(loop, arrays, i, "before", order[0], 0)
         return sums
+
+    def _stay(self, i: int) -> Any:
+        """Where a part of the carry stays from step to step."""
+        gemm, low = self.source.stays[i]
+        return self.buffers[gemm][:, low : low + self.source.loop.carry[i].shape[1]]
 
     # One step after another
 
@@ -161,7 +169,7 @@ class Kernel:
             if isinstance(part, Factor):
                 self._multiply(part, handle)
                 continue
-            block = THREADS if part.by_row else min(THREADS, -(-part.width // 32) * 32)
+            block = THREADS if part.by_row else min(COLUMNS, -(-part.width // 32) * 32)
             grid = (self.batch,) if part.by_row else (self.batch, -(-part.width // block))
             self.functions[part.name](grid, (block,), (self.table, np.int64(k)))
 
@@ -211,3 +219,10 @@ class Kernel:
             finally:
                 graph = stream.end_capture()
         return graph
+
+
+def _carry(loop: Loop, arrays: Arrays, i: int, when: str, step: int, count: int) -> Any:
+    """A part of the carry before or after a step, `count` steps having been run then."""
+    name = f"{loop.carried}{i}"
+    at = count % 2 if name in arrays.in_turn else step + arrays.shift(Place(name, 0, when))
+    return arrays.named[name][at]

@@ -19,7 +19,8 @@ from .stages import KINDS, Stages, everything, side_by_side, span
 from .trace import Value
 
 NAMES = {"f": "float", "d": "double", "b": "bool"}
-THREADS = 256  # of a block: a power of 2, for sums along rows
+COLUMNS = 128  # threads of a block where each has a column
+THREADS = 256  # of one that has a row: a power of 2, for sums
 RESIDENT = 512  # of a block that runs all steps
 SHARED = 232_448  # bytes: the most that a block may have of any device so far (compute capability 9.0)
 
@@ -195,7 +196,8 @@ class Source:
     """The code of a loop, and what it wants in its table.
 
     `buffers` are arrays (rows of the batch, columns) that lie at one place at all steps: the results of products, what
-    is multiplied (of the carry, copies), and values that go from one pass to another.
+    is multiplied (of the carry, copies), and values that go from one pass to another. `stays` are the parts of the
+    carry that are a product, and are read where it left them: by part, the product and the column there.
     """
 
     def __init__(self, loop: Loop):
@@ -209,6 +211,7 @@ class Source:
         self._count = 0
         self._word("base")
         self._plan_products()
+        self.stays = {i: self.order.member[expr] for i, expr in enumerate(loop.carry) if self._stays(i, expr)}
         self._plan_writes()
         self.passes = [made for stage in range(self.order.last + 1) if (made := self._pass(stage))]
         self.sequence: list[Factor | Pass] = []  # what one step is, when there is a kernel for each pass
@@ -261,10 +264,24 @@ class Source:
         self.writes.append((left, self.order.stage[left], lefts, at))
         return lefts, at
 
+    def _stays(self, i: int, expr: Expr) -> bool:
+        """Can a part of the carry stay where a product put it? If it is kept for one step, and read before the next."""
+        order, loop = self.order, self.loop
+        if expr not in order.member or i in loop.stacked or loop.carry.count(expr) > 1 or ("state", i) in self.buffers:
+            return False
+        before = loop.form.incoming(loop.carried, i, expr.shape, expr.dtype)
+        read = {before, *(part for part in loop.steps if part.kind == "part" and part.args[0] is before)}
+        put = [put for put, *_ in [*order.stores, *order.sums] if put in read]
+        late = [user for user in loop.steps if user.kind != "part" and order.stage[user] >= order.stage[expr]]
+        return not put and not any(arg in read for user in late for arg in user.args)
+
     def _plan_writes(self) -> None:
         order = self.order
+        stays = {f"{self.loop.carried}{i}" for i in self.stays}
         for expr, place in order.stores:
-            self.writes.append((expr, order.stage.get(expr, 0), place, place.low))
+            if place.array in stays:
+                continue
+            self.writes.append((expr, order.put_in(expr), place, place.low))
         for expr in self.loop.steps:
             for arg in expr.args if expr.kind != "product" else ():
                 if arg.kind not in ("map", "reduce") or ("value", arg) in self.buffers or order.place(arg) is not None:
@@ -324,7 +341,7 @@ class Source:
     def _puts(self, stage: int) -> list[tuple[Expr, str, Any, int]]:
         """What a stage puts where, and how: "=" or "+="."""
         stored = [(expr, "=", target, low) for expr, at, target, low in self.writes if at == stage]
-        summed = [(expr, n, low) for expr, n, low in self.order.sums if self.order.stage.get(expr, 0) == stage]
+        summed = [(expr, n, low) for expr, n, low in self.order.sums if self.order.put_in(expr) == stage]
         return stored + [(expr, "+=", ("sum", n), low) for expr, n, low in summed]
 
     def _kernel(self, made: Pass) -> str:
@@ -338,20 +355,26 @@ class Source:
         lines = ["extern __shared__ T memory[];", "const int row = blockIdx.x;"]
         for factor in self.factors:
             size = factor.matrix.shape[0] * factor.gemm.width
-            lines.append(self._copy(self.shared[factor], size, f"((const T*)table[{self._word(factor)}])[n]"))
-        for state, width in self.buffers.items():
-            if isinstance(state, tuple) and state[0] == "state":
-                given = f"((const T*)table[{self._word(state)}])[(long long)row * {width} + n]"
-                lines.append(self._copy(self.shared[state], width, given))
+            lines.append(_copy(size, self._local(factor), f"((T*)table[{self._word(factor)}])"))
+        stay: list[Any] = list(dict.fromkeys([gemm for gemm, _ in self.stays.values()]))
+        states = [what for what in self.buffers if isinstance(what, tuple) and what[0] == "state"]
+        lines += [_copy(self.buffers[what], self._local(what), self._global(what)) for what in [*stay, *states]]
         lines += ["__syncthreads();", "for (long long step = 0; step < steps; ++step) {"]
         for stage in range(self.order.last + 1):
             lines += _indented([self._multiply(factor) for factor in self._factors(stage)])
-            body = self._body(stage, True, in_block=True)
-            lines += ["    {", *("    " * 2 + line for line in body), "    }", "    __syncthreads();"]
-        return _function("all_steps", "const long long* table, long long steps", [*lines, "}"])
+            if self._groups(stage):
+                body = self._body(stage, True, in_block=True)
+                lines += ["    {", *("    " * 2 + line for line in body), "    }", "    __syncthreads();"]
+        lines += ["}", *[_copy(self.buffers[gemm], self._global(gemm), self._local(gemm)) for gemm in stay]]
+        return _function("all_steps", "const long long* table, long long steps", lines)
 
-    def _copy(self, start: int, size: int, given: str) -> str:
-        return f"for (int n = threadIdx.x; n < {size}; n += blockDim.x) memory[{start} + n] = {given};"
+    def _local(self, what: Any) -> str:
+        """Where a buffer or matrix is in a block's memory."""
+        return f"(memory + {self.shared[what]})"
+
+    def _global(self, buffer: Any) -> str:
+        """This row of a buffer in memory of all blocks."""
+        return f"((T*)table[{self._word(buffer)}] + (long long)row * {self.buffers[buffer]})"
 
     def _multiply(self, factor: Factor) -> str:
         depth, width, parts = factor.matrix.shape[0], factor.gemm.width, self._parts(factor)
@@ -443,6 +466,9 @@ class Source:
         if expr.kind == "part":
             pointer, low, kind = self._source(expr.args[0])
             return pointer, low + expr.what[0], kind
+        if expr.kind == "in" and expr.what[0] == self.loop.carried and expr.what[1] in self.stays:
+            gemm, low = self.stays[expr.what[1]]
+            return self._buffer(gemm), low, self.kind
         if expr.kind == "fixed":
             kind = KINDS[np.dtype(expr.dtype)]
             by_row = len(expr.shape) == 2 and expr.shape[0] == self.batch != 1
@@ -499,6 +525,10 @@ class Source:
 
 def _function(name: str, arguments: str, lines: Sequence[str]) -> str:
     return "\n".join([f'extern "C" __global__ void {name}({arguments}) {{', *_indented(lines), "}\n"])
+
+
+def _copy(size: int, to: str, what: str) -> str:
+    return f"for (int n = threadIdx.x; n < {size}; n += blockDim.x) {to}[n] = {what}[n];"
 
 
 def _indented(lines: Sequence[str]) -> list[str]:

@@ -108,19 +108,23 @@ class Recipe:
 def _given(t: Tensor, steps: int, copied: bool = False) -> Given:
     kept = t.node is None or t.size <= SMALL * steps
     # Optimizers change weights in place, and the picture of a small graph is that of the weights before.
-    array = t.backend.copy(t.data) if copied and t.node is None and t.requires_grad else None
-    return Given(t if kept else weakref.ref(t), array, t.requires_grad)
+    copied = copied and t.node is None and t.requires_grad and t.size <= SMALL * SMALL
+    return Given(t if kept else weakref.ref(t), t.backend.copy(t.data) if copied else None, t.requires_grad)
 
 
-def expand(roots: Iterable[Node], since: float = 0) -> None:
-    """Put the graph of all steps in the place of every scan that `roots` were computed from, after the tick `since`."""
-    for node in ancestors(roots, since):
-        if isinstance(node.options.get("recipe"), Recipe):
-            expand_scan(node)
+def expand(roots: Iterable[Node], since: float = 0) -> bool:
+    """Put the graph of all steps in the place of every scan behind `roots`, made after the tick `since`.
+
+    Returns whether there was one. Raises MinigradError where a step does something else now than when it was run.
+    """
+    scans = [node for node in ancestors(roots, since) if isinstance(node.options.get("recipe"), Recipe)]
+    for scan in scans:
+        expand_scan(scan)
+    return bool(scans)
 
 
 def expand_scan(scan: Node) -> list[Tensor]:
-    """Put the graph of all steps in the place of one scan; return its results as Tensors of that graph."""
+    """Put the graph of all steps in the place of one scan; return its results, as Tensors of that graph."""
     recipe: Recipe = scan.options["recipe"]
     items = [reference and reference() for reference in recipe.items]
     since = tick()

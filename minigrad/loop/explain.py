@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..draw import THEMES
 from ..draw.maths import algebra as al
 from ..draw.maths.expression import Expression
 from ..errors import DrawingError, MinigradError
 from ..memory_use import readable
 from ..mode import MODE
 from ..serialize import atomic_write
-from . import kernels, llvm_kernels, machine
+from . import cuda_kernels, kernels, llvm_kernels, machine
 from .environment import Environment
 from .form import CONCATENATE, COPY, ELEMENTWISE, NOTHING, Expr
-from .notation import Notation, all_of, label
-from .plan import Gemm, Loop, Plan, Total, is_leaf, ordered, pieces
+from .notation import Notation, Range, label
+from .plan import Gemm, Loop, Plan, Total, all_of, is_leaf, ordered, pieces
 from .scan import Inputs, Ran, _trace_and_plan, why_not
 from .simd import is_known
 from .trace import Call, CarryDtypeError, UntraceableError, Value
@@ -33,6 +34,7 @@ CLASSES = {
     "O": "of the state, but feeds none: all steps at once",
 }
 PLACES = ("before", "loop", "after")
+TextRow = tuple[str, str, str, str]  # where, class, formula, note
 OF_ARGUMENT = {"sum": 1, "mean": 1, "max": 1, "min": 1, "var": 4, "softmax": 5, "log_softmax": 5, "normalize": 6}
 
 
@@ -108,8 +110,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Pass:
-    """Everything element by element of one stage of a step: one kernel in machine code. `operations` are (name, count)."""
+    """Everything element by element of one stage of a step: one kernel if compiled. `operations` are (name, count).
 
+    Also what is done so before or after the loop, for all steps at once, in array code.
+    """
+
+    where: str
     stage: int
     lines: tuple[Line, ...]
     operations: tuple[tuple[str, int], ...]
@@ -136,10 +142,10 @@ class Prepared:
 class Direction:
     """One way through time, "forward" or "backward".
 
-    `kernels` is what runs its loop: "LLVM", "NumPy" or "CuPy"; `why` says why it is no machine code. `carry` has what
-    goes from step to step, `calls` are operations that run as they are, `kept` what it stores for later, with its bytes
-    a step. FLOPs are for all steps; `unrolled_flops` and `unrolled_operations` are those of the step as it was written,
-    the latter for one step.
+    `kernels` is what runs its loop, "LLVM" or "CUDA" if it is compiled, else "NumPy" or "CuPy": `why` says why. `carry`
+    has what a step is given and hands on, `calls` are operations that run as they are, `kept` is what it stores for
+    later, with the bytes of one step. FLOPs are for all steps; `unrolled_flops` and, for one step,
+    `unrolled_operations` are those of the step as it was written.
     """
 
     name: str
@@ -163,11 +169,31 @@ class Direction:
         """The products before, in ("loop") or after the loop."""
         return [product for product in self.products if product.where == where]
 
+    def passes_at(self, where: str) -> list[Pass]:
+        """What is element by element before, in ("loop") or after the loop."""
+        return [found for found in self.passes if found.where == where]
+
     @property
     def kernels_per_step(self) -> int:
-        """How many kernels one step runs: products, passes in machine code (or each operation alone), and calls."""
-        alone = sum(found.count for found in self.passes)
-        return len(self.at("loop")) + (len(self.passes) if self.kernels == "LLVM" else alone) + len(self.calls)
+        """How many kernels one step runs: products, passes and calls; at most so many where no pass is fused."""
+        passes = [1 if self.compiled else found.count for found in self.passes_at("loop")]
+        return len(self.at("loop")) + sum(passes) + len(self.calls)
+
+    @property
+    def stages(self) -> list[int]:
+        """The stages of its loop: in each there are products, then a pass over what they gave."""
+        return sorted({*(p.stage for p in self.at("loop")), *(found.stage for found in self.passes_at("loop"))})
+
+    @property
+    def told(self) -> str:
+        """Operations and kernels of one step, in words."""
+        n = self.kernels_per_step
+        kernels = f"{n} kernel{'s' * (n != 1)}" if self.compiled else f"at most {n} calls of array code"
+        return f"{self.unrolled_operations} operations a step as written → {kernels} a step"
+
+    @property
+    def compiled(self) -> bool:
+        return not self.why
 
     @property
     def flops(self) -> int:
@@ -197,14 +223,18 @@ class Explanation:
     @property
     def title(self) -> str:
         way = ", from the last to the first" if self.reverse else ""
-        return f"scan: {self.steps} steps{way}, batch {self.batch}, {self.dtype}"
+        batch = f", batch {self.batch}" if self.batch else ""
+        return f"scan: {self.steps} steps{way}{batch}, {self.dtype}"
 
     def __str__(self) -> str:
         return "\n".join(_report(self)) + "\n"
 
     def svg(self, theme: str = "light") -> str:
-        """The picture as SVG text; `theme` is "light", "dark" or "print"."""
+        """The picture as SVG text; `theme` is "light", "dark" or "print", else DrawingError."""
         from .picture import svg
+
+        if theme not in THEMES:
+            raise DrawingError(f"there is no theme {theme!r}: choose one of {', '.join(map(repr, THEMES))}")
 
         return svg(self, theme)
 
@@ -235,17 +265,8 @@ def explain(
     length: int | None = None,
     reverse: bool = False,
 ) -> Explanation:
-    """Print what the compiler made of the last scan that ran, or of this one, and return it; `.save` draws it.
-
-    With `step`, `init` and `xs` (as for `scan`) that scan is planned, from two of its steps, and does not run. FLOPs
-    are counted as one for each number that an operation yields, a sum's as those that it adds, and two for each number
-    of each row times each column in a product of matrices. Raises MinigradError if no scan ran yet, and if the step
-    cannot be compiled: it says why, and at which line.
-    """
-    if step is None:
-        found = _last()
-    else:
-        found = _planned(step, Inputs(init, xs, length, reverse))
+    """`scan.explain`, which says what there is to say about it."""
+    found = _last() if step is None else _planned(step, Inputs(init, xs, length, reverse))
     print(found, end="")
     return found
 
@@ -295,9 +316,7 @@ def describe(plan: Plan, backend: Any, steps: int, reverse: bool = False) -> Exp
         kept = forward.bytes_per_step
     carry = sum(map(_bytes, plan.forward.carry)) if kept else 0  # one more than there are steps
     dtype = str(np.dtype(plan.forward.carry[0].dtype))
-    return Explanation(
-        steps, plan.form.batch, dtype, reverse, forward, backward, kept, kept * steps + carry
-    )  # fmt: skip
+    return Explanation(steps, plan.form.batch, dtype, reverse, forward, backward, kept, kept * steps + carry)
 
 
 class _Reader:
@@ -312,24 +331,21 @@ class _Reader:
             known = [self.fixed[arg] for arg in expr.args]
             self.fixed[expr] = all(known) if expr.args else expr.kind in ("fixed", "number")
         self.stage = stages(loop)
+        self.inside = set(loop.steps)
+        self.before = set(ordered([expr for gemm in loop.early for expr, _ in gemm.members]))
 
     def direction(self) -> Direction:
         loop, calls = self.loop, self.plan.trace.backward if self.loop.back else self.plan.trace.calls
         name, why = _kernels(loop, self.backend)
         operations, products = tuple(self._operations()), tuple(self._products())
-        flops = {
-            where: sum(product.flops * (self.steps if where == "loop" else 1) for product in products if product.where == where)
-            for where in PLACES
-        }
-        for expr in loop.steps:
-            flops["loop"] += _flops(expr) * self.steps
-        for expr in loop.lifted:
+        flops = dict.fromkeys(PLACES, 0)
+        for product in products:
+            flops[product.where] += product.flops * (self.steps if product.where == "loop" else 1)
+        for expr in [*loop.steps, *loop.lifted]:
             flops[self._where(expr)] += _flops(expr) * self.steps
-        for total in loop.sums:
-            flops["loop"] += math.prod(total.args[0].shape) * self.steps
-        for total in loop.outers:
+        for total in [*loop.sums, *loop.outers]:
             if total.kind != "outer":
-                flops["after"] += math.prod(total.args[0].shape) * self.steps
+                flops["loop" if total in loop.sums else "after"] += math.prod(total.args[0].shape) * self.steps
         return Direction(
             "backward" if loop.back else "forward", name, why, operations, products, tuple(self._passes()),
             tuple(self._prepared()), tuple([_told(expr) for expr in loop.steps if expr.kind == "call"]), self._carry(),
@@ -347,18 +363,16 @@ class _Reader:
         return "S" if expr in self.feeds else "O"
 
     def _where(self, expr: Expr) -> str:
-        """Where something that is computed over all steps at once is."""
-        early = ordered([expr for gemm in self.loop.early for expr, _ in gemm.members])
-        return "before" if expr in early else "after"
+        if expr in self.inside:
+            return "loop"
+        return "before" if expr in self.before else "after"
 
     def _operations(self) -> Iterator[Operation]:
         for value in _calls_of(self.loop):
             yield Operation(value.call.op.name, "P", "before", self.notation.matrix(value))  # type: ignore[union-attr]
-        inside = set(self.loop.steps)
         for expr in all_of(self.loop):
             if not is_leaf(expr) and expr.kind not in ("part", "join", "item"):
-                where = "loop" if expr in inside else self._where(expr)
-                yield Operation(_told(expr), self._kind(expr), where, self.notation.of(expr))
+                yield Operation(_told(expr), self._kind(expr), self._where(expr), self.notation.of(expr))
         for total in [*self.loop.sums, *self.loop.outers]:
             name = "matmul" if total.kind == "outer" else "sum"
             where = "after" if total in self.loop.outers else "loop"
@@ -370,9 +384,8 @@ class _Reader:
             yield self._product(gemm, "before", rows)
         for gemm in self.loop.gemms:
             yield self._product(gemm, "loop", self.form.batch)
-        early = {expr for gemm in self.loop.early for expr, _ in gemm.members}
         for expr in self.loop.lifted:
-            if expr.kind == "product" and expr not in early:
+            if expr.kind == "product" and expr not in self.before:
                 alone = Gemm(expr.args, list(expr.what), [(expr, 0)], expr.shape[1])
                 yield self._product(alone, self._where(expr), rows)
         yield from self._sums_over_time()
@@ -380,63 +393,83 @@ class _Reader:
     def _product(self, gemm: Gemm, where: str, rows: int) -> Product:
         n = self.notation
         members = [expr for expr, _ in gemm.members]
+        kinds = {self._kind(expr) for expr in members}
         depths = tuple([left.shape[1] for left in gemm.lefts])
         widths = tuple([expr.shape[1] for expr in members])
         cut = gemm.matrices if len(gemm.lefts) > 1 else [expr.what[0] for expr in members]
         parts = tuple(map(n.matrix, cut))
+        blocks, lefts, kind = tuple(map(n.of, members)), tuple(map(n.of, gemm.lefts)), max(kinds)
         return Product(
-            self._kind(members[0]) if len({self._kind(expr) for expr in members}) == 1 else "S",
-            where, tuple(map(n.of, members)), tuple(map(n.of, gemm.lefts)), n.stacked(gemm.matrices),
-            rows, sum(depths), sum(widths), widths, depths, parts, self.stage.get(members[0], 0),
+            kind, where, blocks, lefts, n.stacked(gemm.matrices), rows, sum(depths), sum(widths), widths, depths, parts,
+            self.stage.get(members[0], 0),
         )  # fmt: skip
 
     def _sums_over_time(self) -> Iterator[Product]:
         """The gradients of matrices: for each left operand one product with all that lies side by side."""
         n = self.notation
-        by_left: dict[Expr, list[tuple[Total, Expr]]] = {}
-        for total in self.loop.outers:
-            for rows in pieces(total.args[0]) if total.kind == "outer" else ():
-                by_left.setdefault(rows, []).extend([(total, columns) for columns in pieces(total.args[1])])
+        by_left: dict[Expr, list[tuple[Total, Range, Expr]]] = {}
+        for total in [total for total in self.loop.outers if total.kind == "outer"]:
+            at = 0
+            for left in pieces(total.args[0]):
+                rows = at, at + left.shape[1]
+                by_left.setdefault(left, []).extend([(total, rows, right) for right in pieces(total.args[1])])
+                at = rows[1]
         for left, wanted in by_left.items():
             for run in self._neighbours(wanted):
-                widths, depth = tuple([right.shape[1] for _, right in run]), self.form.batch * self.steps
-                rights = tuple([n.of(right) for _, right in run])
-                gradients = dict.fromkeys([n.gradients(total, left) for total, _ in run])
+                widths, depth = tuple([right.shape[1] for *_, right in run]), self.form.batch * self.steps
+                rights = tuple([n.of(right) for *_, right in run])
+                gradients = dict.fromkeys([n.gradients(total, rows) for total, rows, _ in run])
                 yield Product(
                     "O", "after", tuple(gradients), (n.of(left),), _beside(rights), left.shape[1], depth,
                     sum(widths), widths, (depth,), rights, summed=True,
                 )  # fmt: skip
 
-    def _neighbours(self, wanted: list[tuple[Total, Expr]]) -> list[list[tuple[Total, Expr]]]:
+    def _neighbours(self, wanted: list[tuple[Total, Range, Expr]]) -> list[list[tuple[Total, Range, Expr]]]:
         """Right operands that lie side by side in one array, together."""
-        places = {right: place for _, right in wanted if (place := self.loop.places.get(right)) and place.when == "now"}
+        places = {
+            right: place for *_, right in wanted if (place := self.loop.places.get(right)) and place.when == "now"
+        }
         order = {right: (place.array, place.low) for right, place in places.items()}
-        runs: list[list[tuple[Total, Expr]]] = []
+        runs: list[list[tuple[Total, Range, Expr]]] = []
         end: tuple[str, int] | None = None
-        for total, right in sorted(wanted, key=lambda item: order.get(item[1], ("", 0))):
+        for item in sorted(wanted, key=lambda item: order.get(item[2], ("", 0))):
+            right = item[2]
             if runs and right in places and end == order[right]:
-                runs[-1].append((total, right))
+                runs[-1].append(item)
             else:
-                runs.append([(total, right)])
+                runs.append([item])
             end = (places[right].array, places[right].low + right.shape[1]) if right in places else None
         return runs
 
     def _passes(self) -> Iterator[Pass]:
-        """What is computed element by element, by stage."""
-        inside = [expr for expr in self.loop.steps if expr.kind in ("map", "reduce")]
-        summed = {piece for total in [*self.loop.sums, *self.loop.outers] for arg in total.args for piece in pieces(arg)}
-        added = {total: max([self.stage.get(piece, 0) for piece in pieces(total.args[0])]) for total in self.loop.sums}
-        for stage in sorted({*(self.stage[expr] for expr in inside), *added.values()}):
-            here = [expr for expr in inside if self.stage[expr] == stage]
-            lines: dict[Expression, Line] = {}  # by formula: what is told once need not be told again
-            for expr in here:
-                symbol = self.notation.symbols.get(expr)
-                if symbol is not None or not (self.notation.users.get(expr) or expr in summed):
-                    formula = self.notation.formula(expr)
-                    lines.setdefault(formula, Line(symbol, formula, self._kind(expr)))
-            sums = [self._added(total) for total, at in added.items() if at == stage]
-            names = [_told(expr) for expr in here] + ["sum"] * len(sums)
-            yield Pass(stage, (*lines.values(), *sums), tuple(Counter(names).items()))
+        """What is computed element by element, by stage, and before and after the loop."""
+        groups: dict[tuple[str, int], tuple[list[Expr], list[Total]]] = {}
+        for expr in [*self.loop.steps, *self.loop.lifted]:
+            if expr.kind in ("map", "reduce"):
+                groups.setdefault((self._where(expr), self.stage.get(expr, 0)), ([], []))[0].append(expr)
+        for total in self.loop.sums:
+            stage = max([self.stage.get(piece, 0) for piece in pieces(total.args[0])])
+            groups.setdefault(("loop", stage), ([], []))[1].append(total)
+        for total in self.loop.outers:
+            if total.kind != "outer":
+                groups.setdefault(("after", 0), ([], []))[1].append(total)
+        for (where, stage), (here, totals) in sorted(groups.items()):
+            names = [_told(expr) for expr in here] + ["sum"] * len(totals)
+            lines = [*self._lines(here), *map(self._added, totals)]
+            yield Pass(where, stage, tuple(lines), tuple(Counter(names).items()))
+
+    def _lines(self, here: list[Expr]) -> Iterable[Line]:
+        """What has a symbol, and what is only kept; all, if that is nothing."""
+        n = self.notation
+        summed = {
+            piece for total in [*self.loop.sums, *self.loop.outers] for arg in total.args for piece in pieces(arg)
+        }
+        told = [expr for expr in here if expr in n.symbols or not (n.users.get(expr) or expr in summed)]
+        lines: dict[Expression, Line] = {}  # by formula: what is told once need not be told again
+        for expr in told or here:
+            formula = n.formula(expr)
+            lines.setdefault(formula, Line(n.symbols.get(expr), formula, self._kind(expr)))
+        return lines.values()
 
     def _added(self, total: Total) -> Line:
         """A sum over all steps that is added up in the loop."""
@@ -459,25 +492,24 @@ class _Reader:
         """What a step is given, and what it hands on."""
         n, loop = self.notation, self.loop
         came = {expr.what[1]: expr for expr in all_of(loop) if expr.kind == "in" and expr.what[0] == loop.carried}
-        return tuple(
-            (n.of(came[i]) if i in came else n.of(expr), n.of(expr)) for i, expr in enumerate(loop.carry)
-        )
+        return tuple((n.of(came[i]) if i in came else n.of(expr), n.of(expr)) for i, expr in enumerate(loop.carry))
 
     def _kept(self) -> Iterator[tuple[Expression, int]]:
         """What is stored at each step: the carry, and what the way back or a sum over all steps needs."""
-        done: set[Expr] = set()
-        for whole, place in self.loop.stores:
-            for expr in pieces(whole):
-                if expr not in done and not (place.when != "now" and int(place.array[len(self.loop.carried) :]) not in self.loop.stacked):
-                    done.add(expr)
-                    yield self.notation.of(expr), _bytes(expr)
+        stored = [expr for whole, place in self.loop.stores if not self._in_turn(place.array) for expr in pieces(whole)]
+        for expr in dict.fromkeys(stored):
+            yield self.notation.of(expr), _bytes(expr)
+
+    def _in_turn(self, array: str) -> bool:
+        """Is it of a part of the carry of which only the last is kept?"""
+        number = array.removeprefix(self.loop.carried)
+        return number.isdigit() and int(number) not in self.loop.stacked
 
     def _bytes_per_step(self) -> int:
         """Of the arrays that the loop fills, and that are computed of it, at each step."""
         loop, total = self.loop, 0
         for name, (shape, dtype) in loop.arrays.items():
-            in_turn = name.startswith(loop.carried) and int(name[len(loop.carried) :]) not in loop.stacked
-            total += 0 if in_turn else math.prod(shape) * np.dtype(dtype).itemsize
+            total += 0 if self._in_turn(name) else math.prod(shape) * np.dtype(dtype).itemsize
         for name, expr in loop.results.items():
             seen = name in loop.arrays or (name.startswith("s") and expr in loop.places)
             if not seen and not (expr in loop.carry and expr not in loop.lifted):
@@ -494,35 +526,37 @@ def stages(loop: Loop) -> dict[Expr, int]:
     lefts = {expr: gemm.lefts for gemm in loop.gemms for expr, _ in gemm.members}
     found: dict[Expr, int] = {}
     for expr in loop.steps:
-        found[expr] = max([found.get(arg, 0) for arg in lefts.get(expr, expr.args)], default=0) + (expr.kind == "product")
+        after = max([found.get(arg, 0) for arg in lefts.get(expr, expr.args)], default=0)
+        found[expr] = after + (expr.kind == "product")
     return found
 
 
 def _kernels(loop: Loop, backend: Any) -> tuple[str, str]:
-    """What runs the loop, and why it is no machine code."""
-    if backend.xp is not np:
-        name = "CuPy" if backend.name.startswith("cupy") else str(backend.name)
-        return name, f"it is for NumPy's arrays, and these are {name}'s"
-    if kernels.choice() == "numpy":
-        return "NumPy", "MINIGRAD_KERNELS is numpy"
-    if not machine.available():
-        return "NumPy", "llvmlite is not installed: pip install 'minigrad[jit]'"
-    if llvm_kernels.can_run(loop):
-        return "LLVM", ""
-    return "NumPy", _unknown(loop)
+    """What runs the loop, and why it is not compiled."""
+    chosen, array_code = kernels.choice(), "NumPy" if backend.xp is np else "CuPy"
+    if chosen == "numpy":
+        return array_code, "MINIGRAD_KERNELS is numpy"
+    if backend.xp is np and not machine.available():
+        return array_code, "llvmlite is not installed: pip install 'minigrad[jit]'"
+    if backend.xp is not np and not hasattr(backend.xp, "RawModule"):
+        return str(backend.name), "there is no compiler for these arrays"
+    module = llvm_kernels if backend.xp is np else cuda_kernels
+    if module.can_run(loop):
+        return ("LLVM" if backend.xp is np else "CUDA"), ""
+    return array_code, _unknown(loop)
 
 
 def _unknown(loop: Loop) -> str:
-    """What in a loop machine code does not know."""
+    """What in a loop no compiled kernel knows."""
     for expr in loop.steps:
         if expr.kind in ("call", "item"):
             line = expr.what.line if expr.kind == "call" else None
-            return f"{_told(expr)} is not row by row" + (f": {line}" if line else "")
+            return f"{_told(expr)} does not work row by row" + (f", at {line}" if line else "")
         if expr.kind == "map" and not is_known(expr.what[0].name):
             return f"{expr.what[0].name} is not among its operations"
         if np.dtype(expr.dtype) not in (np.dtype("float32"), np.dtype("float64"), np.dtype("bool")):
             return f"it does not compute in {np.dtype(expr.dtype)}"
-    return "not all of the loop is row by row, in one dtype"
+    return "not all of it works row by row, in one dtype"
 
 
 def _calls_of(loop: Loop) -> list[Value]:
@@ -571,7 +605,7 @@ def _flops(expr: Expr) -> int:
 
 
 def flops_of(call: Call) -> int:
-    """FLOPs of an operation as it was written: none for what only moves numbers, or is no matter of counting."""
+    """FLOPs of an operation as it was written; none for one that only moves numbers, or has no count here (einsum)."""
     shape = call.results[0].shape
     first = call.args[0].shape if call.args and isinstance(call.args[0], (Value, Expr)) else ()
     if call.op.name == "matmul":
@@ -594,37 +628,44 @@ def _report(e: Explanation) -> Iterator[str]:
 
 
 def _direction(d: Direction, steps: int) -> Iterator[str]:
-    why = f" (no machine code: {d.why})" if d.why else ""
-    yield f"{d.name}: loop in {d.kernels}{why}"
-    rows: list[tuple[str, str, str, str]] = []
-    rows += [("before", "P", str(matrix), "once") for matrix in d.prepared]
-    for where in PLACES:
-        if where == "loop":
-            rows += _loop_rows(d)
-            continue
-        rows += [(where, p.kind, f"{p.made} = {p.formula}", f"{p.size}  {count(p.flops)}FLOP") for p in d.at(where)]
-        rows += [(where, o.kind, str(o.formula), o.name) for o in d.operations if o.where == where and o.kind != "P" and o.name != "matmul"]
+    yield f"{d.name}: loop in {d.kernels}" + (f", not compiled: {d.why}" if d.why else "")
+    rows = [("before", "P", str(matrix), "once") for matrix in d.prepared]
+    rows += [*_at_once(d, "before"), *_in_loop(d), *_at_once(d, "after")]
     yield from _aligned(rows)
-    parts = [f"{name} {count(n)}FLOP" for name, n in zip(PLACES, (d.flops_before, d.flops_loop, d.flops_after), strict=True)]
-    yield f"  FLOPs {', '.join(parts)}; unrolled {count(d.unrolled_flops)}FLOP"
-    yield f"  kernels a step {d.kernels_per_step}; unrolled {d.unrolled_operations}, {d.unrolled_operations * steps} in all"
+    flops = zip(PLACES, (d.flops_before, d.flops_loop, d.flops_after), strict=True)
+    told = ", ".join(f"{where} {count(n)}FLOP" for where, n in flops)
+    yield f"  {told}; unrolled {count(d.unrolled_flops)}FLOP"
+    yield f"  {d.told}; unrolled {d.unrolled_operations * steps} operations in all"
 
 
-def _loop_rows(d: Direction) -> list[tuple[str, str, str, str]]:
+def _at_once(d: Direction, where: str) -> list[TextRow]:
+    """What runs over all steps at once."""
+    return [*map(_of_product, d.at(where))] + [
+        row for found in d.passes_at(where) for row in _lines(found, "element by element")
+    ]
+
+
+def _in_loop(d: Direction) -> list[TextRow]:
     """The loop in the order of its stages: products, then the pass over what they gave."""
-    rows = []
-    for stage in sorted({*(p.stage for p in d.at("loop")), *(found.stage for found in d.passes)}):
-        for p in d.at("loop"):
-            if p.stage == stage:
-                rows.append(("loop", p.kind, f"{p.made} = {p.formula}", f"{p.size}  {count(p.flops)}FLOP a step"))
-        for found in d.passes:
-            told = ", ".join(f"{n} {name}" for name, n in found.operations)
-            for i, line in enumerate(found.lines if found.stage == stage else ()):
-                rows.append(("loop", line.kind, str(line), f"one pass: {told}" if i == 0 else ""))
-    return rows
+    rows: list[TextRow] = []
+    for stage in d.stages:
+        rows += [_of_product(p, " a step") for p in d.at("loop") if p.stage == stage]
+        for found in d.passes_at("loop"):
+            if found.stage == stage:
+                rows += _lines(found, "one pass" if d.compiled else "one by one")
+    return rows + [("loop", "S", f"{n} {call}", "as it is") for call, n in Counter(d.calls).items()]
 
 
-def _aligned(rows: list[tuple[str, str, str, str]]) -> Iterator[str]:
+def _of_product(p: Product, often: str = "") -> TextRow:
+    return p.where, p.kind, f"{p.made} = {p.formula}", f"{p.size}  {count(p.flops)}FLOP{often}"
+
+
+def _lines(found: Pass, how: str) -> list[TextRow]:
+    told = f"{how}: " + ", ".join(f"{n} {name}" for name, n in found.operations)
+    return [(found.where, line.kind, str(line), told if i == 0 else "") for i, line in enumerate(found.lines)]
+
+
+def _aligned(rows: list[TextRow]) -> Iterator[str]:
     wide = min(max([len(row[2]) for row in rows], default=0), 60)
     before = ""
     for where, kind, text, note in rows:

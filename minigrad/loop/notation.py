@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..draw.maths import algebra as al
 from ..draw.maths.expression import Expression, Time
@@ -15,12 +15,12 @@ from ..draw.maths.formulas import Call as Written
 from ..draw.maths.formulas import express
 from ..draw.maths.symbols import named
 from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr, Summed
-from .plan import Loop, Plan, Total, is_leaf, ordered, pieces
+from .plan import Loop, Plan, Total, all_of, is_leaf, ordered, pieces
 from .trace import Trace, Value
 
 NEXT = "next"  # what marks a gradient that comes from the step after this one
 SMALL = 4  # parts of an expression that is written out wherever it is needed
-Cut = tuple[Value, tuple[int, int], tuple[int, int], bool]  # of what, which rows and columns, and is it transposed?
+Range = tuple[int, int]
 
 
 def assigned(trace: Trace) -> dict[Value, str]:
@@ -42,18 +42,26 @@ def assigned(trace: Trace) -> dict[Value, str]:
     return found
 
 
-def cut_of(value: Value) -> Cut:
-    """What a matrix (or a vector: one row) was cut out of."""
-    rows, columns, turned = (0, value.shape[0] if len(value.shape) == 2 else 1), (0, value.shape[-1]), False
-    while value.call is not None and 0 < len(value.shape) <= 2:
-        source, axis, low = value.call.args[0], 0, 0
-        if value.call.op is TRANSPOSE and len(value.shape) == 2:
+class Cut(NamedTuple):
+    """What a matrix (or a vector: one row) was cut out of, its rows and columns there, and whether it is transposed."""
+
+    root: Value
+    rows: Range
+    columns: Range
+    turned: bool
+
+
+def cut(value: Value) -> Cut:
+    """Where a Value was cut out."""
+    rows, columns, turned = (0, value.shape[0] if len(value.shape) == 2 else 1), (0, (1, *value.shape)[-1]), False
+    while (call := value.call) is not None and 0 < len(value.shape) <= 2:
+        source, index = call.args[0], call.options.get("index")
+        if call.op is TRANSPOSE and len(value.shape) == 2:
             rows, columns, turned, value = columns, rows, not turned, source
             continue
-        index = value.call.options.get("index")
-        if value.call.op.name == "split":
-            axis, low = value.call.options["axis"] % len(value.shape), value.call.options["bounds"][value.place]
-        elif value.call.op is GETITEM and isinstance(index, tuple) and all(isinstance(part, slice) for part in index):
+        if call.op.name == "split":
+            axis, low = call.options["axis"] % len(value.shape), call.options["bounds"][value.place]
+        elif call.op is GETITEM and isinstance(index, tuple) and all(isinstance(part, slice) for part in index):
             moved = [(n, part.start) for n, part in enumerate(index) if part != slice(None)]
             if len(moved) != 1 or moved[0][1] is None or len(source.shape) != len(value.shape):
                 break
@@ -65,7 +73,7 @@ def cut_of(value: Value) -> Cut:
         else:
             rows = rows[0] + low, rows[1] + low
         value = source
-    return value, rows, columns, turned
+    return Cut(value, rows, columns, turned)
 
 
 class Notation:
@@ -81,26 +89,24 @@ class Notation:
         for expr in everything:
             for arg in dict.fromkeys(expr.args):
                 self.users.setdefault(arg, []).append(expr)
-        self.blocks: dict[tuple[Value, int, tuple[int, int]], str] = {}  # of a parameter, an axis and a range of it
+        self.blocks: dict[tuple[Value, int, Range], str] = {}  # of a parameter, an axis and a range of it
+        self._find_names()
         if forward is None:
-            self._name_what_comes_in()
             self._name_forward()
         else:
             self.blocks = forward.blocks
-            self.carry, self.xs, self.ys = forward.carry, forward.xs, forward.ys
             self._name_backward(everything)
         self._name_products()
         self._name_shared(everything)
 
     # What is called how
 
-    def _name_what_comes_in(self) -> None:
+    def _find_names(self) -> None:
+        """The user's names, of Tensors or of variables, and letters for what has none."""
         trace = self.trace
         given = assigned(trace)
-        outgoing = [value.name or given.get(value) for value in trace.carry_out]
-        self.carry = _different(
-            [_stem(value.name) or _stem(out) for value, out in zip(trace.carry, outgoing, strict=True)], "h"
-        )
+        outgoing = [_stem(value.name or given.get(value)) for value in trace.carry_out]
+        self.carry = _different([_stem(v.name) or out for v, out in zip(trace.carry, outgoing, strict=True)], "h")
         self.xs = _different([_stem(value.name) for value in trace.xs], "x")
         self.ys = _different([None] * len(trace.ys), "y")
         self.named: dict[Expr, str] = {}  # the form's expressions by the user's names
@@ -166,43 +172,51 @@ class Notation:
     def _is_wanted(self, expr: Expr) -> bool:
         """Is it needed by something else than one formula?"""
         users = self.users.get(expr, [])
-        totals = {arg for total in [*self.loop.sums, *self.loop.outers] for whole in total.args for arg in pieces(whole)}
-        return len(users) != 1 or expr in totals or any(user.kind in ("product", "join") for user in users)
+        totals = [arg for total in [*self.loop.sums, *self.loop.outers] for arg in total.args]
+        summed = any(expr in pieces(arg) for arg in totals)
+        return len(users) != 1 or summed or any(user.kind in ("product", "join") for user in users)
 
     def _name_products(self) -> None:
+        """Letters for products: one for the blocks of a product, with what each is for; one for all without blocks."""
         loop, taken = self.loop, {symbol.name for symbol in self.symbols.values()}
         letters = iter([letter for letter in ("pqsabde" if loop.back else "uvwpqsabde") if letter not in taken])
-        early = [expr for gemm in loop.early for expr, _ in gemm.members]
-        inside = [expr for gemm in loop.gemms for expr, _ in gemm.members]
-        late = [expr for expr in loop.lifted if expr.kind == "product" and expr not in set(early)]
-        for members in (early, inside, late):
-            tags = {expr: self.tag(expr) for expr in members}
-            for expr, tag in tags.items():
-                self._name_blocks(expr, tag)
-            unnamed = [expr for expr in members if expr not in self.symbols]
-            clear = len(set(tags.values())) == len(members) and not loop.back
-            letter = next(letters, "m") if unnamed else ""
-            for n, expr in enumerate(unnamed):
-                sub = tags[expr] if clear else str(n + 1)
-                self.symbols[expr] = al.symbol(letter, *([sub] if sub and len(members) > 1 else []))
+        early, inside = ([[expr for expr, _ in gemm.members] for gemm in gemms] for gemms in (loop.early, loop.gemms))
+        known = {expr for members in early for expr in members}
+        late = [[expr] for expr in loop.lifted if expr.kind == "product" and expr not in known]
+        for products in (early, inside, late):
+            groups = [members for members in products if len(members) > 1]
+            for group in [*groups, [expr for members in products if len(members) == 1 for expr in members]]:
+                tags = {expr: self.tag(expr) for expr in group}
+                for expr, tag in tags.items():
+                    self._name_blocks(expr, tag)
+                unnamed = [expr for expr in group if expr not in self.symbols]
+                clear = len(set(tags.values())) == len(group) and not loop.back
+                letter = next(letters, "m") if unnamed else ""
+                for n, expr in enumerate(unnamed):
+                    sub = tags[expr] if clear else str(n + 1)
+                    self.symbols[expr] = al.symbol(letter, *([sub] if sub and len(group) > 1 else []))
         for expr in all_of(loop):
             if expr.kind == "fixed" and len(expr.shape) == 1 and (tag := self.tag(expr)):
-                root, _, columns, _ = cut_of(expr.what)
+                root, _, columns, _ = cut(expr.what)
                 self.blocks.setdefault((root, 1, columns), tag)
 
     def _name_blocks(self, product: Expr, tag: str) -> None:
         """Columns of a matrix are called as what they are for, rows as what they are multiplied with."""
         for left, matrix in zip(product.args, product.what, strict=True):
-            root, rows, columns, turned = cut_of(matrix)
+            root, rows, columns, turned = cut(matrix)
             if not turned and tag:
                 self.blocks.setdefault((root, 1, columns), tag)
-            if not turned and left in self.symbols:
-                self.blocks.setdefault((root, 0, rows), self.symbols[left].name)
+            name = self.symbols[left].name if left in self.symbols else ""
+            taken = {found for (one, axis, _), found in self.blocks.items() if one is root and axis == 0}
+            if not turned and name and name not in taken:
+                self.blocks.setdefault((root, 0, rows), name)
 
     def _name_shared(self, everything: list[Expr]) -> None:
         """Symbols for what is used several times, and too long to be written out each time."""
         taken, count = {symbol.name for symbol in self.symbols.values()}, 0
-        letter = next(letter for letter in ("j" if self.loop.back else "k", "l", "k′") if letter not in taken)
+        letter = "j" if self.loop.back else "k"
+        while letter in taken:
+            letter += "′"
         for expr in everything:
             shared = len(self.users.get(expr, [])) > 1 and not is_leaf(expr) and expr.kind not in ("part", "join")
             if expr not in self.symbols and shared and _size(self.of(expr)) > SMALL:
@@ -293,7 +307,7 @@ class Notation:
                 return whole
             side = "beside" if value.call.options["axis"] % len(value.shape) == len(value.shape) - 1 else "below"
             return al.blocks([self.matrix(part) for part in value.call.args], side)
-        root, rows, columns, turned = cut_of(value)
+        root, rows, columns, turned = cut(value)
         made = self._root(root)
         if len(root.shape) in (1, 2):
             if columns != (0, root.shape[-1]):
@@ -311,20 +325,23 @@ class Notation:
 
     def whole(self, values: Iterable[Value], axis: int) -> Expression | None:
         """The matrix of which `values` are all the parts, in whatever order; None if they are not."""
-        cuts = [cut_of(value) for value in values]
-        root, rows, columns, turned = cuts[0]
-        along = axis if not turned else 1 - axis  # of the root's axes
-        if any(cut[0] is not root or cut[3] != turned or cut[2 - along] != cuts[0][2 - along] for cut in cuts):
+        cuts = [cut(value) for value in values]
+        root, turned = cuts[0].root, cuts[0].turned
+        if any(one.root is not root or one.turned != turned for one in cuts) or len(root.shape) not in (1, 2):
             return None
-        across = (rows, columns)[1 - along] if len(root.shape) == 2 else (0, 1)
-        count = sum(high - low for low, high in (cut[1 + along] if len(root.shape) == 2 else cut[2] for cut in cuts))
-        if count != root.shape[along] or (len(root.shape) == 2 and across != (0, root.shape[1 - along])):
+        by_rows = len(root.shape) == 2 and axis == (1 if turned else 0)
+        along = [one.rows if by_rows else one.columns for one in cuts]
+        across = {one.columns if by_rows else one.rows for one in cuts}
+        sizes = (root.shape[0] if len(root.shape) == 2 else 1, root.shape[-1])
+        whole = sum(high - low for low, high in along) == sizes[0 if by_rows else 1] and len(set(along)) == len(along)
+        if not whole or across != {(0, sizes[1 if by_rows else 0])}:
             return None
         return al.transpose(self._root(root)) if turned else self._root(root)
 
     def _root(self, value: Value) -> Expression:
         if value.name:
-            return named(value.name)
+            alike = [other for other in self.trace.closed if other.name == value.name]
+            return named(value.name, (f"({alike.index(value) + 1})",) if len(alike) > 1 and value in alike else ())
         if value.role == "constant" and value.shape == ():
             return al.number(float(value.held))
         if value.call is not None:
@@ -333,16 +350,17 @@ class Notation:
             return express(Written(value.call.op.name, args, shapes, value.shape, value.call.options, matrix=True))
         return al.symbol("θ" if value.role == "closed" else "κ", str(value.place + 1))
 
-
     # Gradients of parameters
 
-    def gradients(self, total: Total, left: Expr | None = None) -> Expression:
-        """The symbol of a sum over all steps, or of its rows that have to do with `left`."""
+    def gradients(self, total: Total, rows: Range | None = None) -> Expression:
+        """The symbol of a sum over all steps, or of some rows of it."""
         value, partial = self.parameters.get(total.source, (None, False))
         made = _nabla(self._root(value)) if value is not None else al.symbol("∇")
         if partial and (tag := label(self.of(total.args[-1]))):
             made = _with(made, sub=tag)
-        return made if left in (None, total.args[0]) else _with(made, sup=label(self.of(left)))  # type: ignore[arg-type]
+        if rows is None or value is None or rows == (0, total.source.shape[0]):
+            return made
+        return _with(made, sup=self.blocks.get((value, 0, rows)) or f"{rows[0]}:{rows[1]}")
 
     @cached_property
     def parameters(self) -> dict[Summed, tuple[Value, bool]]:
@@ -353,7 +371,7 @@ class Notation:
             stack: list[tuple[Any, bool]] = [(gradient, False)]
             while stack:
                 value, partial = stack.pop()
-                total = value if isinstance(value, Summed) else self.form.summed(value) if isinstance(value, Value) else None
+                total = self.form.summed(value) if isinstance(value, Value) else value
                 if total is not None:
                     found.setdefault(total, (closed, partial))
                 elif value in makers:
@@ -366,13 +384,7 @@ def label(e: Expression) -> str:
     """What tells a block from the others: its last subscript, or its name."""
     while e.kind != "symbol" and e.parts:
         e = e.parts[0]
-    return e.sub[-1] if e.sub else e.name
-
-
-def all_of(loop: Loop) -> list[Expr]:
-    """Every expression that a loop has to do with."""
-    totals = [arg for total in [*loop.sums, *loop.outers] for arg in total.args]
-    return ordered([*loop.steps, *loop.lifted, *loop.carry, *loop.results.values(), *totals])
+    return e.sub[-1] if e.sub and not e.sub[-1].isdigit() else _spelt(e)
 
 
 def _stem(name: str | None) -> str | None:
@@ -389,7 +401,7 @@ def _different(names: list[str | None], letter: str) -> list[str]:
 
 def _nabla(of: Expression, *sup: str) -> Expression:
     """The gradient of the loss for a symbol, as a symbol."""
-    return al.symbol("∇" + of.name, *of.sub, sup=sup, time=of.time)
+    return al.symbol("∇" + of.name, *of.sub, sup=(*of.sup, *sup), time=of.time)
 
 
 def _with(symbol: Expression, sub: str = "", sup: str = "") -> Expression:
@@ -413,4 +425,3 @@ def _spelt(symbol: Expression) -> str:
 
 def _size(e: Expression) -> int:
     return 1 + sum(map(_size, e.parts))
-

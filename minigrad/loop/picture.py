@@ -1,9 +1,11 @@
-"""The picture of a compiled step: what runs before the loop, in it and after it, on the way there and on the way back."""
+"""The picture of a compiled step: what runs before the loop, in it and after it, forward and backward."""
 
 from __future__ import annotations
 
 import math
 import re
+import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,11 +19,11 @@ from ..draw.printers.marks import glyphs, n, rectangle, safe
 from ..draw.printers.svg import SANS
 from ..draw.printers.themes import THEMES, Theme
 from ..memory_use import readable
-from .explain import CLASSES, PLACES, Direction, Explanation, Line, Product, count
+from .explain import CLASSES, PLACES, Direction, Explanation, Line, Pass, Product, count
 from .notation import label
 
 LOOKS = {"P": "parameter", "X": "input", "S": "state", "O": "cell"}  # of the theme, by class
-LETTER, SMALL, LEAST = 16.0, 12.5, 10.5  # font sizes
+LETTER, HEAD, SMALL, LEAST = 16.0, 13.5, 12.5, 10.5  # font sizes
 EM = 0.62  # of a letter, on the safe side
 PAD, GAP, EDGE = 12.0, 14.0, 28.0
 WIDEST = {"before": 330.0, "loop": 470.0, "after": 330.0}  # of what is in a box
@@ -30,7 +32,7 @@ EMPTY = {
     ("forward", "before"): ("nothing: all of it", "depends on the state"),
     ("forward", "after"): ("nothing: all of it", "feeds the state"),
     ("backward", "before"): ("nothing: gradients and what", "was kept come in as they are"),
-    ("backward", "after"): ("nothing: no product has", "a gradient of its own"),
+    ("backward", "after"): ("nothing: gradients are", "added up in the loop"),
 }
 CAPTIONS = {"before": "before the loop", "loop": "the loop", "after": "after the loop"}
 
@@ -123,7 +125,8 @@ class Printer:
             return self.words(" = ".join(map(str, sides)), SMALL, self.theme.ink, limit)
         self.formulas.append(found)
         top = max(found.height, 0.75) * size + 3
-        return Row(found.width * size, top + max(found.depth, 0.22) * size + 3, [(0, top, (found, size, self.theme.ink))])
+        height = top + max(found.depth, 0.22) * size + 3
+        return Row(found.width * size, height, [(0, top, (found, size, self.theme.ink))])
 
     # Parts of the picture
 
@@ -141,19 +144,16 @@ class Printer:
         """What goes from the way there to the way back."""
         head = self.words(
             f"kept for the way back: {readable(self.e.bytes_per_step)} a step, {readable(self.e.bytes_kept)} in all",
-            13.5, self.theme.ink,
+            HEAD, self.theme.ink,
         )  # fmt: skip
         symbols = list(dict.fromkeys([expression for expression, _ in forward.kept]))
         line = beside([self.formula(None, symbol, 200.0) for symbol in symbols[:14]], 18.0)
         return below([head, line], 2.0)
 
     def _down(self, x: float, y: float, kept: Row) -> list[str]:
-        colour, end = self.theme.state, y + kept.height + 2 * GAP
-        return [
-            f'<path d="M{n(x)} {n(y)}L{n(x)} {n(end - 7)}" stroke="{colour}" stroke-width="2.6" fill="none"/>',
-            f'<path d="M{n(x)} {n(end)} {n(x - 5)} {n(end - 9)} {n(x + 5)} {n(end - 9)}Z" fill="{colour}"/>',
-            *kept.draw(x + 22, y + GAP),
-        ]
+        end = y + kept.height + 2 * GAP
+        line = f'<path d="M{n(x)} {n(y)}L{n(x)} {n(end - 7)}" {stroke(self.theme.state, 2.6)}/>'
+        return [line, tip(x, end, 0, -9, self.theme.state), *kept.draw(x + 22, y + GAP)]
 
 
 def beside(rows: Sequence[Row], gap: float) -> Row:
@@ -192,7 +192,7 @@ class Card:
         fill, stroke, thick = theme.looks[LOOKS[self.kind]]
         return [
             rectangle(Rect(x, y, width, self.height), 7.0, fill, stroke, thick),
-            p.write(self.kind, x + PAD, y + PAD + 8, 13.5, stroke, True),
+            p.write(self.kind, x + PAD, y + PAD + 8, HEAD, stroke, True),
             p.write(self.head, x + PAD + 18, y + PAD + 8, SMALL, theme.ink, True),
             p.write(self.note, x + width - PAD, y + PAD + 8, SMALL, theme.ink, anchor="end"),
             *self.body.draw(x + PAD, y + PAD + SMALL * 1.5),
@@ -214,21 +214,21 @@ class Lane:
     def __init__(self, printer: Printer, direction: Direction):
         self.printer, self.direction = printer, direction
         self.columns = {
-            "before": Column([*self._prepared(), *map(self._product, direction.at("before"))], 230.0),
+            "before": Column([*self._prepared(), *self._at_once("before")], 230.0),
             "loop": Column(self._loop(), 200.0),
-            "after": Column(list(map(self._product, direction.at("after"))), 230.0),
+            "after": Column(self._at_once("after"), 230.0),
         }
         self.names = below([printer.formula(None, after, 200.0) for _, after in direction.carry], 2.0)
         self.columns["loop"].width += TURN + self.names.width + 2 * PAD
-        self.body = max(self.columns["loop"].height + 2 * PAD, self.columns["before"].height, self.columns["after"].height)
+        tall = [column.height + (2 * PAD if where == "loop" else 0.0) for where, column in self.columns.items()]
+        self.body = max(tall)
         self.height = 30.0 + 26.0 + self.body + 2 * PAD + 6
         d = direction
         self.title = f"{d.name} pass"
-        self.told = f"{d.unrolled_operations} operations a step as written → {d.kernels_per_step} kernels a step"
-        self.runs = f"loop in {d.kernels}" + (f": {d.why}" if d.why else ", machine code")
-        if len(self.runs) > 90:
-            self.runs = self.runs[:89] + "…"
-        self.heading_width = (len(self.title) * 17 + (len(self.told) + len(self.runs) + 8) * 13.5) * EM
+        self.runs = printer.words(
+            f"loop in {d.kernels}" + (f", not compiled: {d.why}" if d.why else ""), HEAD, "", 620.0
+        )
+        self.heading_width = (len(self.title) * 17 + len(d.told) * HEAD) * EM + self.runs.width + 60.0
 
     def _prepared(self) -> list[Card]:
         p, rows = self.printer, []
@@ -237,7 +237,7 @@ class Lane:
             order = f"  columns {' '.join(found.order)}" if found.order else ""
             matrix = p.formula(None, found.matrix, WIDEST["before"] - len(size + order) * SMALL * EM)
             rows.append(beside([matrix, p.words(size + order)], 10.0))
-        return [Card(p, "P", "side by side", "once", rows)] if rows else []
+        return [Card(p, "P", "prepared", "once", rows)] if rows else []
 
     def _product(self, product: Product) -> Card:
         p, limit = self.printer, WIDEST[product.where]
@@ -255,7 +255,8 @@ class Lane:
         several = len(product.parts)
         columns = max(columns, 24.0 * several) if not deep else columns
         depth = max(depth, 18.0 * several) if deep else depth
-        names = [label(part) for part in product.parts] if several > 1 else [""]
+        names = [label(part) for part in product.parts]
+        names = names if len(set(names)) > 1 else [""] * several
         left = self._blocks(depth, rows, product.depths, [label(e) for e in product.lefts] if deep else [""], True)
         right = self._blocks(columns, depth, product.depths if deep else product.widths, names, not deep)
         sign = Row(6.0, 12.0, [(0, 0, p.write("·", 0, 13, 20, p.theme.ink))])
@@ -275,35 +276,42 @@ class Lane:
             part = whole * size / sum(sizes)
             rect = Rect(at, 0.0, part, height) if across else Rect(0.0, at, width, part)
             out.append(rectangle(rect, 1.5, theme.paper, theme.ink, 1.1))
-            fits = len(name) * 11 * EM < rect.width and rect.height >= 12
-            if fits and name:
-                out.append(
-                    self.printer.write(name, rect.x + rect.width / 2, rect.y + rect.height / 2 + 4, 11, theme.ink, anchor="middle")
-                )
+            if name and len(name) * 11 * EM < rect.width and rect.height >= 12:
+                x, y = rect.x + rect.width / 2, rect.y + rect.height / 2 + 4
+                out.append(self.printer.write(name, x, y, 11, theme.ink, anchor="middle"))
             at += part
         return Row(width, height, [(0, 0, "".join(out))])
+
+    def _at_once(self, where: str) -> list[Card]:
+        """What runs over all steps at once."""
+        cards = [self._product(product) for product in self.direction.at(where)]
+        return cards + [self._pass(found, "all steps, in array code") for found in self.direction.passes_at(where)]
 
     def _loop(self) -> list[Card]:
         """Products and passes in the order of their stages."""
         d, p, cards = self.direction, self.printer, []
-        for stage in sorted({*(product.stage for product in d.at("loop")), *(found.stage for found in d.passes)}):
+        head = "one pass over each row" if d.compiled else "element by element"
+        for stage in d.stages:
             cards += [self._product(product) for product in d.at("loop") if product.stage == stage]
-            for found in d.passes:
-                if found.stage == stage:
-                    head = "one pass over each row" if d.kernels == "LLVM" else "element by element"
-                    kinds = [line.kind for line in found.lines]
-                    kind = max("SOXP", key=kinds.count)
-                    rows = [self._line(line, kind) for line in found.lines]
-                    told = f"{found.count} operations" + (" fused" if d.kernels == "LLVM" else "")
-                    cards.append(Card(p, kind, head, told, rows))
+            cards += [self._pass(found, head) for found in d.passes_at("loop") if found.stage == stage]
         if d.calls:
-            cards.append(Card(p, "S", "called as they are", "", [p.words(", ".join(d.calls), SMALL, "", WIDEST["loop"])]))
-        return cards
+            names = ", ".join([f"{n} {name}" for name, n in Counter(d.calls).items()])
+            rows = [p.words(line, SMALL, p.theme.ink) for line in textwrap.wrap(names, 56)]
+            cards.append(Card(p, "S", "called as they are", f"{len(d.calls)} calls", rows))
+        nothing = p.words("the state only moves on", SMALL, p.theme.ink)
+        return cards or [Card(p, "S", "nothing to compute", "", [nothing])]
 
-    def _line(self, line: Line, kind: str) -> Row:
+    def _pass(self, found: Pass, head: str) -> Card:
+        kinds = [line.kind for line in found.lines]
+        kind = "S" if "S" in kinds else max("OXP", key=kinds.count)
+        rows = [self._line(line, kind, WIDEST[found.where]) for line in found.lines]
+        fused = " fused" if found.where == "loop" and self.direction.compiled else ""
+        return Card(self.printer, kind, head, f"{found.count} operation{'s' * (found.count > 1)}{fused}", rows)
+
+    def _line(self, line: Line, kind: str, limit: float) -> Row:
         """A formula of a pass; its class before it where that is not the box's."""
         p = self.printer
-        row = p.formula(line.symbol, line.formula, WIDEST["loop"])
+        row = p.formula(line.symbol, line.formula, limit)
         if line.kind == kind:
             return row
         mark = p.write(line.kind, 0, 12, 11.5, p.theme.looks[LOOKS[line.kind]][1], True)
@@ -313,8 +321,8 @@ class Lane:
         p, theme, d = self.printer, self.printer.theme, self.direction
         out = [
             p.write(self.title, rect.x + PAD, rect.y + 25, 17, theme.ink, True),
-            p.write(self.told, rect.x + PAD + len(self.title) * 17 * EM + 24, rect.y + 25, 13.5, theme.ink),
-            p.write(self.runs, rect.right - PAD, rect.y + 25, 13.5, theme.quiet, anchor="end"),
+            p.write(d.told, rect.x + PAD + len(self.title) * 17 * EM + 24, rect.y + 25, HEAD, theme.ink),
+            *self.runs.draw(rect.right - PAD - self.runs.width, rect.y + 25 - HEAD),
         ]
         flops = dict(zip(PLACES, (d.flops_before, d.flops_loop, d.flops_after), strict=True))
         x, top = rect.x + PAD + spread, rect.y + 30.0 + 26.0 + PAD - 4
@@ -324,7 +332,7 @@ class Lane:
             starts[where] = x
             often = f", {p.e.steps} times" if where == "loop" else ""
             caption = CAPTIONS[where] + often + (f" · {count(flops[where])}FLOP" if flops[where] else "")
-            out.append(p.write(caption, x, top - 8, 13.5, theme.line, True))
+            out.append(p.write(caption, x, top - 8, HEAD, theme.line, True))
             x += widths[where] + ARROW
         tall = self.columns["loop"].height + 2 * PAD
         loop = Rect(starts["loop"], middle - tall / 2, widths["loop"], tall)
@@ -335,7 +343,7 @@ class Lane:
             if not column.cards:
                 for i, words in enumerate(EMPTY[d.name, where]):
                     x, y = starts[where] + width / 2, middle + 18 * i - 4
-                    out.append(p.write(words, x, y, 13.5, theme.quiet, anchor="middle"))
+                    out.append(p.write(words, x, y, HEAD, theme.quiet, anchor="middle"))
                 continue
             for card in column.cards:
                 out += card.draw(starts[where], y, width)
@@ -346,7 +354,7 @@ class Lane:
 
     def _frame(self, rect: Rect) -> list[str]:
         """The loop: its cards, and the arrow from step to step."""
-        p, theme, column = self.printer, self.printer.theme, self.columns["loop"]
+        theme, column = self.printer.theme, self.columns["loop"]
         out = [rectangle(rect, 12.0, theme.paper, theme.state, 2.2)]
         y = first = rect.y + PAD
         width = rect.width - TURN - self.names.width - 2 * PAD
@@ -354,25 +362,30 @@ class Lane:
             out += card.draw(rect.x + PAD, y, width)
             if i:
                 x = rect.x + PAD + width / 2
-                out.append(f'<path d="M{n(x)} {n(y - GAP + 1)}L{n(x)} {n(y - 6)}" stroke="{theme.line}" stroke-width="1.6"/>')
-                out.append(f'<path d="M{n(x)} {n(y)} {n(x - 4)} {n(y - 7)} {n(x + 4)} {n(y - 7)}Z" fill="{theme.line}"/>')
+                out.append(f'<path d="M{n(x)} {n(y - GAP + 1)}L{n(x)} {n(y - 6)}" {stroke(theme.line, 1.6)}/>')
+                out.append(tip(x, y, 0, -7, theme.line))
             y += card.height + GAP
         right, low, high = rect.x + PAD + width, y - GAP - 22, first + 22
-        out.append(
-            f'<path d="M{n(right)} {n(low)}C{n(right + 44)} {n(low)} {n(right + 44)} {n(high)} {n(right + 9)} {n(high)}" '
-            f'fill="none" stroke="{theme.state}" stroke-width="2.6"/>'
-        )
-        out.append(f'<path d="M{n(right)} {n(high)} {n(right + 10)} {n(high - 5)} {n(right + 10)} {n(high + 5)}Z" fill="{theme.state}"/>')
-        out += self.names.draw(right + TURN - 4, (low + high) / 2 - self.names.height / 2)
-        return out
+        bend = f"{n(right + TURN)} {n(low)} {n(right + TURN)} {n(high)} {n(right + 9)} {n(high)}"
+        out.append(f'<path d="M{n(right)} {n(low)}C{bend}" {stroke(theme.state, 2.6)}/>')
+        out.append(tip(right, high, 10, 0, theme.state))
+        return out + self.names.draw(right + TURN - 4, (low + high) / 2 - self.names.height / 2)
+
+
+def stroke(colour: str, width: float) -> str:
+    return f'fill="none" stroke="{colour}" stroke-width="{width}"'
+
+
+def tip(x: float, y: float, dx: float, dy: float, colour: str) -> str:
+    """The head of an arrow that ends at (x, y) and comes from the direction of (dx, dy), of that length."""
+    a, b = (x + dx - dy / 2, y + dy + dx / 2), (x + dx + dy / 2, y + dy - dx / 2)
+    return f'<path d="M{n(x)} {n(y)} {n(a[0])} {n(a[1])} {n(b[0])} {n(b[1])}Z" fill="{colour}"/>'
 
 
 def arrow(begin: float, end: float, y: float, theme: Theme) -> list[str]:
     """A level arrow."""
-    return [
-        f'<path d="M{n(begin)} {n(y)}L{n(end - 8)} {n(y)}" stroke="{theme.line}" stroke-width="2"/>',
-        f'<path d="M{n(end)} {n(y)} {n(end - 9)} {n(y - 5)} {n(end - 9)} {n(y + 5)}Z" fill="{theme.line}"/>',
-    ]
+    line = f'<path d="M{n(begin)} {n(y)}L{n(end - 8)} {n(y)}" {stroke(theme.line, 2)}/>'
+    return [line, tip(end, y, -9, 0, theme.line)]
 
 
 def side(size: int) -> float:
@@ -384,14 +397,15 @@ def _latex(e: Expression) -> str:
     """LaTeX with gradients as ∇ and a letter in italics, and words upright."""
     text = re.sub(r"\\text\{∇([^}]*)\}", lambda found: r"\nabla " + LatexStyle().name(found[1]), latex(e))
     text = re.sub(r"(?<=[\^_]\{)(next|rows)\}", r"\\mathrm{\1}}", text)
-    return text.replace(r"\sum_{t}", r"\sum_{t}\,")
+    return text.replace(r"\sum_{t}", r"\sum_{t}\,").replace(r"\lt", "<").replace(r"\gt", ">")
 
 
 def _short(blocks: Sequence[Expression]) -> Expression:
     """Blocks of one name as that name: u for u_i, u_f."""
-    if len(blocks) > 1 and len({block.name for block in blocks}) == 1 and all(block.kind == "symbol" for block in blocks):
-        return al.symbol(blocks[0].name)
-    return blocks[0] if len(blocks) == 1 else al.blocks(blocks, "beside")
+    if len(blocks) == 1:
+        return blocks[0]
+    alike = len({block.name for block in blocks}) == 1 and all(block.kind == "symbol" for block in blocks)
+    return al.symbol(blocks[0].name) if alike else al.blocks(blocks, "beside")
 
 
 def _formula(product: Product) -> Expression:

@@ -412,7 +412,7 @@ def _gemms(form: Form, products: list[Expr]) -> list[Gemm]:
 
 def _place(loop: Loop, inside: list[Expr]) -> None:
     """Say where what comes in lies, and what the loop computes is put."""
-    for expr in _all_of(loop):
+    for expr in all_of(loop):
         if expr.kind == "in":
             role, place = expr.what
             loop.places[expr] = Place(f"{role}{place}", 0, "before" if role in ("carry", "dcarry") else "now")
@@ -457,7 +457,7 @@ def _place(loop: Loop, inside: list[Expr]) -> None:
         keep(expr)
 
 
-def _all_of(loop: Loop) -> list[Expr]:
+def all_of(loop: Loop) -> list[Expr]:
     """Every expression that the loop has to do with."""
     totals = [arg for total in [*loop.sums, *loop.outers] for arg in total.args]
     return ordered([*loop.steps, *loop.lifted, *loop.carry, *loop.results.values(), *totals])
@@ -505,7 +505,7 @@ def _find_fixed(loop: Loop) -> None:
     found: dict[Value, None] = {}
     for gemm in [*loop.gemms, *loop.early]:
         found |= dict.fromkeys(gemm.matrices)
-    for expr in _all_of(loop):
+    for expr in all_of(loop):
         if expr.kind == "fixed":
             found[expr.what] = None
         elif expr.kind == "product" and expr in loop.lifted:

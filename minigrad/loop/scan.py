@@ -255,7 +255,7 @@ def scan(
 
     A step that cannot be traced (it reads numbers from Tensors, draws random ones, changes Tensors in place, or has a
     carry that changes its shape) runs as the graph of all its steps, with one warning that names the line. Raises
-    ShapeError for sequences of different lengths.
+    ShapeError for sequences of different lengths. `scan.explain()` tells, and draws, what was made of the step.
     """
     inputs = Inputs(init, xs, length, reverse)
     if chunk is not None:

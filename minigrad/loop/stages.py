@@ -57,8 +57,7 @@ class Stages:
         self.member: dict[Expr, tuple[Gemm, int]] = {e: (p, low) for p in loop.gemms for e, low in p.members}
         self.stage: dict[Expr, int] = {}
         self.turn: dict[Expr, int] = {}
-        for expr in loop.steps:
-            self._order(expr)
+        self._order()
         self.last = max(self.stage.values(), default=0)
         self.stores = [
             (piece, Place(place.array, place.low + at, place.when))
@@ -67,16 +66,28 @@ class Stages:
         ]
         self.sums = [(piece, n, at) for n, total in enumerate(loop.sums) for piece, at in side_by_side(total.args[0])]
 
-    def _order(self, expr: Expr) -> None:
-        product = expr.kind == "product"
-        stage = max([self.stage.get(arg, 0) for arg in expr.args], default=0) + product
-        before = [arg for arg in expr.args if self.stage.get(arg, 0) == stage]
-        self.stage[expr] = stage
-        self.turn[expr] = max([self.after(arg, stage) for arg in before], default=0)
+    def _order(self) -> None:
+        """Products as early as can be, all else just before it is needed: so passes are few, and hand on little."""
+        for expr in self.loop.steps:
+            before = [self.stage.get(arg, 0) for arg in expr.args]
+            self.stage[expr] = max(before, default=0) + (expr.kind == "product")
+        needed: dict[Expr, int] = {}
+        for expr in reversed(self.loop.steps):
+            product = expr.kind == "product"
+            if not product:
+                self.stage[expr] = needed.get(expr, self.stage[expr])
+            for arg in expr.args:
+                needed[arg] = min(needed.get(arg, self.stage[expr]), self.stage[expr] - product)
+        for expr in self.loop.steps:
+            self.turn[expr] = max([self.after(arg, self.stage[expr]) for arg in expr.args], default=0)
 
     def after(self, expr: Expr, stage: int) -> int:
         """The first turn of a stage in which an expression is there."""
         return self.turn[expr] + (expr.kind == "reduce") if self.stage.get(expr) == stage else 0
+
+    def put_in(self, expr: Expr) -> int:
+        """In which stage an expression is stored: what comes in, in the last."""
+        return self.stage.get(expr, self.last)
 
     def place(self, expr: Expr) -> Place | None:
         """Where an expression lies in one of the run's arrays, once it is there."""
