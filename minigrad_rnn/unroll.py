@@ -33,7 +33,8 @@ class Step:
 
     def __call__(self, state: State, inputs: tuple[mg.Tensor, Any, Any]) -> tuple[State, mg.Tensor]:
         x, running, zoned = inputs
-        with mg.scope(type(self.cell).__name__), contextlib.nullcontext() if self.noise is None else self.noise.weights():
+        weights = contextlib.nullcontext() if self.noise is None else self.noise.weights()
+        with mg.scope(type(self.cell).__name__), weights:
             if self.noise is None:
                 output, after = self.cell.step(x, state)
             else:

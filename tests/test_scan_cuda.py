@@ -28,7 +28,7 @@ scans = importlib.import_module("minigrad.loop.scan")
 T, B, I, H = 11, 3, 4, 5
 SHIM = Path(__file__).with_name("cuda_shim.h")
 # Loops, forward or back, that are not all work on rows: what is summed to (batch,) is not.
-LEFT_TO_ARRAY_CODE = {("convlstm", False), ("convlstm", True), ("gated", True), ("masked", True)}
+LEFT_TO_ARRAY_CODE = {("convlstm", False), ("convlstm", True)}
 THREADS = 4  # of a block that has to wait for one another; more take longer
 
 

@@ -21,10 +21,10 @@ from .threads import blas_threads_for
 from .trace import Value
 
 SIGMOID, RELU = special.sigmoid.op, special.relu.op
-UFUNCS = {
-    getattr(pointwise, name).op: name
+UFUNCS: dict[Any, str] = {
+    vars(pointwise)[name].op: name
     for name in reversed(pointwise.__all__)  # of an operation's several names the first
-    if isinstance(getattr(np, name, None), np.ufunc) and hasattr(getattr(pointwise, name), "op")
+    if isinstance(getattr(np, name, None), np.ufunc) and hasattr(vars(pointwise)[name], "op")
 }
 Recipe = Callable[[Arrays], Any]  # what a name of the code stands for in a run
 
@@ -289,5 +289,3 @@ def run(loop: Loop, arrays: Arrays, order: range) -> None:
     on_host = contextlib.nullcontext() if arrays.xp is not np else blas_threads_for(largest * loop.form.batch)
     with on_host, np.errstate(over="ignore"):  # of exp far below 0, where a sigmoid is 1 / inf
         loop.code.run(arrays, order)
-
-

@@ -76,7 +76,7 @@ class Arrays:
         array, shift = self.named[place.array], self.shift(place)
         if len(array) != self.steps:
             array = array[shift : shift + self.steps]
-        return array if width in (None, array.shape[-1]) else array[:, :, place.low : place.low + width]  # type: ignore[operator]
+        return array if width in (None, array.shape[-1]) else array[:, :, place.low : place.low + width]
 
 
 class Products:

@@ -25,6 +25,7 @@ from .notation import Notation, Range, label
 from .plan import Gemm, Loop, Plan, Total, all_of, is_leaf, ordered, pieces
 from .scan import Inputs, Ran, _trace_and_plan, why_not
 from .simd import is_known
+from .stages import Stages
 from .trace import Call, CarryDtypeError, UntraceableError, Value
 
 CLASSES = {
@@ -330,7 +331,7 @@ class _Reader:
         for expr in all_of(loop):
             known = [self.fixed[arg] for arg in expr.args]
             self.fixed[expr] = all(known) if expr.args else expr.kind in ("fixed", "number")
-        self.stage = stages(loop)
+        self.stage = Stages(loop).stage
         self.inside = set(loop.steps)
         self.before = set(ordered([expr for gemm in loop.early for expr, _ in gemm.members]))
 
@@ -519,16 +520,6 @@ class _Reader:
 
 def _beside(parts: tuple[Expression, ...]) -> Expression:
     return parts[0] if len(parts) == 1 else al.blocks(parts, "beside")
-
-
-def stages(loop: Loop) -> dict[Expr, int]:
-    """In which stage of a step each expression is computed; before each stage there are products."""
-    lefts = {expr: gemm.lefts for gemm in loop.gemms for expr, _ in gemm.members}
-    found: dict[Expr, int] = {}
-    for expr in loop.steps:
-        after = max([found.get(arg, 0) for arg in lefts.get(expr, expr.args)], default=0)
-        found[expr] = after + (expr.kind == "product")
-    return found
 
 
 def _kernels(loop: Loop, backend: Any) -> tuple[str, str]:

@@ -83,6 +83,13 @@ class Transposed:
         self.value, self.expr = value, expr
 
 
+class Flat:
+    """One number a row, without an axis for it: on its way to have one again."""
+
+    def __init__(self, expr: Expr):
+        self.expr = expr
+
+
 class Form:
     """A trace in this form; expressions that are the same are one object."""
 
@@ -236,7 +243,7 @@ class Form:
         return self.fix(Call(GETITEM, (value,), {"index": index}, None), made, value.dtype)
 
     def put_together(self, values: Sequence[Value], axis: int) -> Value:
-        """Fixed matrices side by side (axis 1) or on top of each other; the one that they were cut from, if there is."""
+        """Fixed matrices side by side (axis 1) or stacked (0); what they were cut from, if they are all of it."""
         if len(values) == 1:
             return values[0]
         cuts = [cut_of(value, axis) for value in values]
@@ -272,6 +279,12 @@ class Form:
             if value.role == "constant" and _all_zero(value):
                 return self.number(0.0, value.shape, value.dtype)
             return self.make("fixed", value, (), value.shape, value.dtype)
+        if isinstance(found, Flat):
+            column = Value("", 0, found.expr.shape, found.expr.dtype)
+            self._of[column] = found.expr
+            flat = Call(RESHAPE, (column,), {"shape": value.shape}, None)
+            flat.results = (value,)
+            return self.make("call", flat, (found.expr,), value.shape, value.dtype)
         assert isinstance(found, Transposed), value
         turned = Call(TRANSPOSE, (found.value,), {"axes": (1, 0)}, None)
         turned.results = (value,)
@@ -299,7 +312,7 @@ class Form:
         elif isinstance(made, Summed):
             self._later.add(call.results[0])
             self._of[call.results[0]] = made
-        elif isinstance(made, (Expr, Transposed)):
+        elif isinstance(made, (Expr, Transposed, Flat)):
             self._of[call.results[0]] = made
         else:
             for value, expr in zip(call.results, made, strict=True):
@@ -368,6 +381,8 @@ class Form:
 
     def _reshape(self, call: Call) -> Expr | Transposed | None:
         found = self._of.get(call.args[0])
+        if isinstance(found, Flat) and call.results[0].shape == (self.batch, 1):
+            return found.expr
         same = call.results[0].shape == call.args[0].shape
         return found if same and isinstance(found, (Expr, Transposed)) else None
 
@@ -405,20 +420,18 @@ class Form:
         parts = ((before, widths[0]), (self.expr(g), 1), (after, widths[1]))
         return self.join([part for part, width in parts if width])
 
-    def _reduce(self, call: Call) -> Expr | Summed | None:
+    def _reduce(self, call: Call) -> Expr | Flat | Summed | None:
         """A sum, mean or largest along the rows; a sum of rows that only a gradient needs."""
         x, result, axis = call.args[0], call.results[0], call.options["axis"]
         if not self._is_row(x):
             return None
         axes = tuple(a % 2 for a in (axis if isinstance(axis, tuple) else (0, 1) if axis is None else (axis,)))
         expr = self.expr(x)
-        if axes == (1,) and result.shape == (self.batch, 1):
-            if call.op.name == "max":
-                return self.reduce("max", expr)
-            total = self.reduce("sum", expr)
-            if call.op.name == "sum":
-                return total
-            return self.map(MULTIPLY, {}, (total, self._of_number(1 / x.shape[1])), result.shape, result.dtype)
+        if axes == (1,):
+            made = self.reduce("max" if call.op.name == "max" else "sum", expr)
+            if call.op.name == "mean":
+                made = self.map(MULTIPLY, {}, (made, self._of_number(1 / x.shape[1])), made.shape, result.dtype)
+            return made if len(result.shape) == 2 else Flat(made)
         if axes == (0,) and call.op.name == "sum" and result in self._gradients_only and not call.options["keepdims"]:
             return Summed("rows", (expr,), result.shape)
         if set(axes) == {0, 1} and call.op.name == "sum" and result in self._gradients_only:

@@ -17,94 +17,35 @@ import numpy as np
 from . import gemm, machine, pool, simd
 from .arrays import Arrays
 from .form import Expr
-from .plan import Gemm, Loop, Place, ordered, pieces
+from .plan import Gemm, Loop, Place
 from .simd import Vector, Writer, constant, type_of
+from .stages import KINDS, Stages, everything, is_of_rows, span
 from .threads import in_threads, threads_for
 
-KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d", np.dtype("bool"): "b"}
 SIZES = {"f": 4, "d": 8, "b": 1}
-Source = tuple[str, int, int]  # a row's pointer, where its columns start, and the distance of rows; see `_Code.source`
 
 
 def can_run(loop: Loop) -> bool:
     """Is everything in the loop of a kind that this file knows?"""
-    kinds = {KINDS.get(np.dtype(expr.dtype)) for expr in _all(loop) if expr.kind != "number" or expr.shape} - {"b"}
-    if len(kinds) != 1 or None in kinds:
-        return False
-    for expr in loop.steps:
-        if expr.kind not in ("map", "product", "reduce", "part", "join") or expr.width is None:
-            return False
-        if expr.kind == "map" and not (simd.is_known(expr.what[0].name) and _plain(expr.what[1])):
-            return False
-        if expr.kind == "part" and expr.args[0].kind not in ("in", "saved"):
-            return False
-    incoming = [expr for expr in _all(loop) if expr.kind in ("in", "saved", "fixed")]
-    return all(expr.width is not None or expr.kind == "fixed" for expr in incoming) and all(
-        expr.width is not None for expr in [*loop.carry, *(expr for expr, _ in loop.stores)]
-    )
-
-
-def _plain(options: dict[str, Any]) -> bool:
-    return all(value is None or isinstance(value, (int, float, np.dtype, type, str)) for value in options.values())
-
-
-def _all(loop: Loop) -> list[Expr]:
-    """Everything that the loop computes, reads and stores."""
-    steps = set(loop.steps)
-    roots = [*loop.steps, *(expr for expr, _ in loop.stores), *(arg for total in loop.sums for arg in total.args)]
-    return ordered(roots, lambda expr: expr in loop.places and expr not in steps)
+    return is_of_rows(loop, simd.is_known)
 
 
 class _Code:
     """The code of one loop, and what it wants in its table: pointers and counts, by name."""
 
     def __init__(self, loop: Loop):
-        self.loop, self.w = loop, Writer()
-        self.kind = next(kind for expr in _all(loop) if (kind := KINDS.get(np.dtype(expr.dtype))) in ("f", "d"))
+        self.loop, self.w, self.order = loop, Writer(), Stages(loop)
+        self.kind = self.order.kind
         self.size = SIZES[self.kind]
         self.lanes = machine.vector_bytes() // self.size
+        self.stage, self.turn, self.member = self.order.stage, self.order.turn, self.order.member
+        self.stores, self.sums = self.order.stores, self.order.sums
         self.table: dict[Any, int] = {}
-        self.columns: dict[str, int] = {}  # of each array: how far its rows are apart
-        self.stage: dict[Expr, int] = {}
-        self.turn: dict[Expr, int] = {}
         self.scratch: dict[Any, int] = {}  # what is kept on the way through a step -> how wide its rows are
         self.panels: set[int] = set()
-        self.member: dict[Expr, tuple[Gemm, int]] = {e: (p, low) for p in loop.gemms for e, low in p.members}
-        self.stores: list[tuple[Expr, Place]] = []
-        for expr, place in loop.stores:
-            at = place.low
-            for piece in pieces(expr):
-                self.stores.append((piece, Place(place.array, at, place.when)))
-                at += piece.shape[1]
-        self.sums: list[
-            tuple[Expr, int, int]
-        ] = []  # what is added up, to which of the loop's sums, from which column on
-        for n, total in enumerate(loop.sums):
-            at = 0
-            for piece in pieces(total.args[0]):
-                self.sums.append((piece, n, at))
-                at += piece.shape[1]
-        self._order()
-
-    # When what is computed
-
-    def _order(self) -> None:
-        """Stages (before each there are products) and within them turns (before each there are sums along rows)."""
-        for expr in self.loop.steps:
-            stage = max([self._stage(arg) for arg in expr.args], default=0)
-            if expr.kind == "product":
-                stage = max(self._stage(left) for member in self.member[expr][0].lefts for left in [member]) + 1
-            turn = 0
-            for arg in expr.args:
-                if self._stage(arg) == stage and expr.kind != "product":
-                    turn = max(turn, self.turn.get(arg, 0) + (arg.kind == "reduce"))
-            self.stage[expr], self.turn[expr] = stage, turn
-
-    def _stage(self, expr: Expr) -> int:
-        return self.stage.get(expr, 0)
 
     def _place(self, expr: Expr) -> Place | None:
-        """Where an expression lies once it is there: what came in, what was kept, not yet what this step will store."""
+        """Where an expression lies that came in or was kept, not one that this step computes."""
         return self.loop.places.get(expr) if expr not in self.stage else None
 
     def _kept_at(self, expr: Expr) -> Place | None:
@@ -120,7 +61,6 @@ class _Code:
     def write(self) -> str:
         """The module's text."""
         w = self.w
-        last = max([*self.stage.values(), 0])
         self._plan_scratch()
         w.label("step")
         w.add("%k = phi i64 [0, %entry], [%k_next, %step_end]")
@@ -131,7 +71,7 @@ class _Code:
         self.at: dict[tuple[str, str], str] = {}
         for place in dict.fromkeys((place.array, place.when) for place in self._all_places()):
             self.at[place] = self._step_pointer(*place)
-        for stage in range(last + 1):
+        for stage in range(self.order.last + 1):
             for product in self.loop.gemms:
                 if self.stage[product.members[0][0]] == stage:
                     self._multiply(product)
@@ -153,7 +93,7 @@ class _Code:
 
     def _all_places(self) -> list[Place]:
         found = [place for _, place in self.stores]
-        return found + [place for expr in _all(self.loop) if (place := self._place(expr))]
+        return found + [place for expr in everything(self.loop) if (place := self._place(expr))]
 
     def _step_pointer(self, array: str, when: str) -> str:
         """Where an array's rows of this step start."""
@@ -173,7 +113,7 @@ class _Code:
         )
 
     def _kind_of(self, array: str) -> str:
-        for expr in _all(self.loop):
+        for expr in everything(self.loop):
             place = self._place(expr)
             if place and place.array == array:
                 return KINDS[np.dtype(expr.dtype)]
@@ -198,11 +138,7 @@ class _Code:
                     self.scratch[arg] = arg.shape[1]
 
     def _group(self, expr: Expr) -> tuple[int, int, int]:
-        return self.stage[expr], self.turn[expr], self._span(expr)
-
-    def _span(self, expr: Expr) -> int:
-        """Over how many columns the pass runs that computes an expression."""
-        return expr.args[0].shape[1] if expr.kind == "reduce" else expr.shape[1]
+        return self.stage[expr], self.turn[expr], span(expr)
 
     def _in_memory(self, expr: Expr) -> bool:
         """Does it lie somewhere, or will it once its pass is over?"""
@@ -260,8 +196,8 @@ class _Code:
         """A pass over each row for everything element by element in a stage."""
         w = self.w
         inside = [expr for expr in self.loop.steps if self.stage[expr] == stage and expr.kind in ("map", "reduce")]
-        copies = [(expr, place) for expr, place in self.stores if self._stage(expr) == stage]
-        sums = [item for item in self.sums if self._stage(item[0]) == stage]
+        copies = [item for item in self.stores if self.order.put_in(item[0]) == stage]
+        sums = [item for item in self.sums if self.order.put_in(item[0]) == stage]
         if not (inside or copies or sums):
             return
         n = len(w.lines)
@@ -277,13 +213,13 @@ class _Code:
         self.scalars: dict[Expr, Vector] = {}
         groups: dict[tuple[int, int], list[Expr]] = {}
         for expr in inside:
-            groups.setdefault((self.turn[expr], self._span(expr)), []).append(expr)
+            groups.setdefault((self.turn[expr], span(expr)), []).append(expr)
         for expr in [*(expr for expr, _ in copies), *(expr for expr, _, _ in sums)]:
-            groups.setdefault((self._after(expr), expr.shape[1]), [])
-        for (turn, span), exprs in sorted(groups.items(), key=lambda item: item[0]):
-            here = [item for item in copies if (self._after(item[0]), item[0].shape[1]) == (turn, span)]
-            added = [item for item in sums if (self._after(item[0]), item[0].shape[1]) == (turn, span)]
-            self._pass(exprs, here, added, span)
+            groups.setdefault((self.order.after(expr, stage), expr.shape[1]), [])
+        for (turn, width), exprs in sorted(groups.items(), key=lambda item: item[0]):
+            here = [item for item in copies if (self.order.after(item[0], stage), item[0].shape[1]) == (turn, width)]
+            added = [item for item in sums if (self.order.after(item[0], stage), item[0].shape[1]) == (turn, width)]
+            self._pass(exprs, here, added, width)
         w.add(f"br label %{row}_end")
         w.label(f"{row}_end")
         w.add(f"{self.row}_next = add i64 {self.row}, 1")
@@ -291,11 +227,7 @@ class _Code:
         w.add(f"br i1 {more}, label %{row}, label %{after}")
         w.label(after)
 
-    def _after(self, expr: Expr) -> int:
-        """The first turn of its stage in which an expression is there."""
-        return self.turn.get(expr, 0) + (expr.kind == "reduce")
-
-    def _pass(self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any], span: int) -> None:
+    def _pass(self, exprs: list[Expr], copies: list[tuple[Expr, Place]], sums: list[Any], width: int) -> None:
         """All columns of one row: whole vectors in a loop, then what is left over."""
         w = self.w
         reduced = [expr for expr in exprs if expr.kind == "reduce"]
@@ -303,7 +235,7 @@ class _Code:
         for expr in reduced:
             start = 0.0 if expr.what == "sum" else -np.inf
             totals[expr] = constant(w, start, self.kind, self.lanes)
-        whole = span // self.lanes * self.lanes
+        whole = width // self.lanes * self.lanes
         if whole > self.lanes:
             n = len(w.lines)
             before = f"before{n}"
@@ -330,7 +262,7 @@ class _Code:
             made = self._columns(exprs, copies, sums, "0", self.lanes)
             totals = {expr: _combine(expr, totals[expr], made[expr]) for expr in reduced}
         results = {expr: _across(expr, totals[expr]) for expr in reduced} if whole else {}
-        rest = span - whole
+        rest = width - whole
         if rest:
             made = self._columns(exprs, copies, sums, str(whole), rest)
             for expr in reduced:
@@ -524,7 +456,7 @@ class Kernel:
 
         def address(array: np.ndarray) -> int:
             held.append(array)
-            return array.__array_interface__["data"][0]  # type: ignore[no-any-return]
+            return array.__array_interface__["data"][0]
 
         work = sum(product.width * sum(m.shape[0] for m in product.matrices) for product in loop.gemms)
         work += 50 * max(expr.shape[1] for expr in loop.carry)

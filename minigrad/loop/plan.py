@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..ops import pointwise, special
-from .form import ADD, Expr, Form, Summed
+from .form import ADD, Expr, Form, Summed, cut_of
 from .trace import Trace, Value
 
 # Cheaper to compute again on the way back than to save.
@@ -203,41 +203,43 @@ def _choose_saved(form: Form, roots: list[Expr]) -> tuple[list[Expr], list[Place
     for i, after in enumerate(form.carry_out):
         kept.setdefault(after, Place(f"carry{i}", 0, "after"))
     saved: dict[Expr, None] = {}
+    edge_set, order = set(edge), {expr: n for n, expr in enumerate(ordered(edge))}
 
-    def comes_in(expr: Expr) -> bool:
-        return expr.kind in ("in", "fixed", "number")
+    def misses(expr: Expr) -> set[Expr]:
+        """What would have to be saved beside what is, so that `expr` can be computed again."""
+        found: set[Expr] = set()
+        stack = [expr]
+        while stack:
+            one = stack.pop()
+            if one.kind in ("in", "fixed", "number") or one in saved or one in kept:
+                continue
+            if one.kind in ("part", "join") or (one.kind == "map" and one.what[0] in CHEAP):
+                stack += one.args
+            else:
+                found.add(one)
+        return found
 
-    pending: list[Expr] = []
-    stack, seen = list(dict.fromkeys(edge)), set()
-    while stack:
-        expr = stack.pop()
-        if expr in seen or comes_in(expr):
-            continue
-        seen.add(expr)
-        if expr in kept:
+    cheap: list[Expr] = []
+    for expr in ordered(edge):
+        if expr in edge_set and expr not in kept and expr.kind == "map" and expr.what[0] in CHEAP:
+            cheap.append(expr)
+        elif expr in edge_set and expr in kept:
             saved[expr] = None
-        elif expr.kind in ("part", "join"):
-            stack += expr.args
-        elif expr.kind == "map" and expr.what[0] in CHEAP:
-            pending.append(expr)
-        else:
-            saved[expr] = None
-    order = {expr: n for n, expr in enumerate(ordered(pending))}
-
-    def there(expr: Expr) -> bool:
-        if expr in saved or expr in again or comes_in(expr):
-            return True
-        return (expr.kind in ("part", "join") or (expr.kind == "map" and expr.what[0] in CHEAP)) and all(
-            map(there, expr.args)
-        )
-
-    again: set[Expr] = set()
-    for expr in sorted(pending, key=order.__getitem__):
-        if all(map(there, expr.args)):
-            again.add(expr)
-        else:
-            saved[expr] = None
+        elif expr in edge_set:
+            saved |= dict.fromkeys(misses(expr))
+    for expr in cheap:
+        missing = misses(expr)
+        if len(missing) > 1:
+            missing = {expr}
+        saved |= dict.fromkeys(sorted(missing, key=order.__getitem__))
+    used = _met_first([*edge], {*saved, *kept})
+    saved = dict.fromkeys(used)
     return list(saved), [kept.get(expr) for expr in saved]
+
+
+def _met_first(roots: Iterable[Expr], kept: set[Expr]) -> list[Expr]:
+    """Those of `kept` that are come upon on the way down from `roots`."""
+    return [expr for expr in ordered(roots, kept.__contains__) if expr in kept]
 
 
 # One direction
@@ -395,19 +397,41 @@ def _late(everything: list[Expr], feeds_carry: set[Expr], products: set[Expr]) -
 
 
 def _gemms(form: Form, products: list[Expr]) -> list[Gemm]:
-    """Products with the same left operands side by side."""
+    """Products with the same left operands side by side; columns of a matrix that two of them want are there once."""
     groups: dict[Any, list[Expr]] = {}
     for expr in products:
         groups.setdefault((expr.args, expr.dtype), []).append(expr)
     found = []
     for (lefts, _), members in groups.items():
-        matrices = [form.put_together([expr.what[k] for expr in members], 1) for k in range(len(lefts))]
-        at, columns = 0, []
+        wanted: dict[Any, list[tuple[int, int, Expr]]] = {}  # of the same matrices: which columns, from the first one's
         for expr in members:
-            columns.append((expr, at))
-            at += expr.shape[1]
-        found.append(Gemm(lefts, matrices, columns, at))
+            cuts = [cut_of(matrix, 1) or (matrix, 0, matrix.shape[1]) for matrix in expr.what]
+            start = cuts[0][1]
+            same = tuple([(base, low - start) for base, low, _ in cuts])
+            wanted.setdefault(same, []).append((start, start + expr.shape[1], expr))
+        matrices: list[list[Value]] = [[] for _ in lefts]
+        columns: list[tuple[Expr, int]] = []
+        at = 0
+        for same, ranges in wanted.items():
+            for low, high, together in _runs(ranges):
+                for k, (base, shift) in enumerate(same):
+                    matrices[k].append(form.cut(base, 1, low + shift, high + shift))
+                columns += [(expr, at + start - low) for start, expr in together]
+                at += high - low
+        found.append(Gemm(lefts, [form.put_together(parts, 1) for parts in matrices], columns, at))
     return found
+
+
+def _runs(ranges: list[tuple[int, int, Expr]]) -> list[tuple[int, int, list[tuple[int, Expr]]]]:
+    """Overlapping ranges of columns as one range each, with where those within it start."""
+    runs: list[tuple[int, int, list[tuple[int, Expr]]]] = []
+    for low, high, expr in sorted(ranges, key=lambda item: item[:2]):
+        if runs and low < runs[-1][1]:
+            first, last, together = runs[-1]
+            runs[-1] = first, max(last, high), [*together, (low, expr)]
+        else:
+            runs.append((low, high, [(low, expr)]))
+    return runs
 
 
 def _place(loop: Loop, inside: list[Expr]) -> None:

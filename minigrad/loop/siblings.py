@@ -1,7 +1,7 @@
 """Operations on neighbouring columns as one: what the gates of a cell have in common is done for all of them at once.
 
-The form cuts every array into the columns that are used together. In machine code that costs nothing, in array code each
-cut is a call. So expressions of one operation whose operands lie side by side, in the same order, become one call.
+The form cuts every array into the columns that are used together. In machine code that costs nothing, in array code
+each cut is a call. So expressions of one operation whose operands lie side by side, in the same order, become one call.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Homes:
     """Where the columns of expressions lie: in arrays, in products, or beside their siblings."""
 
     def __init__(self, loop: Loop):
-        self.loop, self._of = loop, {}  # type: ignore[var-annotated]
+        self.loop = loop
+        self._of: dict[Expr, Home] = {}
         self._steps = set(loop.steps)
         for gemm in loop.gemms:
             for expr, low in gemm.members:
@@ -47,7 +48,7 @@ class Homes:
     def home(self, expr: Expr) -> Home | None:
         """Where an expression's columns lie; None if it has none of its own."""
         if expr in self._of:
-            return self._of[expr]  # type: ignore[no-any-return]
+            return self._of[expr]
         if expr.kind == "part":
             base = self.home(expr.args[0])
             return base and (base[0], base[1] + expr.what[0])
@@ -101,9 +102,7 @@ def _chains(exprs: list[Expr], homes: Homes) -> list[Siblings]:
 
     found: list[Siblings] = []
     for expr in sorted(exprs, key=at):
-        if found and all(
-            _follows(homes, a, b) for a, b in zip(found[-1].members[-1].args, expr.args, strict=True)
-        ):
+        if found and all(_follows(homes, a, b) for a, b in zip(found[-1].members[-1].args, expr.args, strict=True)):
             found[-1].members.append(expr)
         else:
             found.append(Siblings([expr]))

@@ -24,7 +24,7 @@ def is_of_rows(loop: Loop, is_known: Callable[[str], bool]) -> bool:
             return False
         if expr.kind == "map" and not (is_known(expr.what[0].name) and _plain(expr.what[1])):
             return False
-        if expr.kind == "part" and expr.args[0].kind != "in":
+        if expr.kind == "part" and expr.args[0].kind not in ("in", "saved"):
             return False
         if expr.kind in ("map", "reduce") and any(arg.kind == "join" for arg in expr.args):
             return False
@@ -53,7 +53,6 @@ class Stages:
 
     def __init__(self, loop: Loop):
         self.loop = loop
-        self.kind = next(kind for expr in everything(loop) if (kind := KINDS.get(np.dtype(expr.dtype))) in ("f", "d"))
         self.member: dict[Expr, tuple[Gemm, int]] = {e: (p, low) for p in loop.gemms for e, low in p.members}
         self.stage: dict[Expr, int] = {}
         self.turn: dict[Expr, int] = {}
@@ -65,6 +64,11 @@ class Stages:
             for piece, at in side_by_side(expr)
         ]
         self.sums = [(piece, n, at) for n, total in enumerate(loop.sums) for piece, at in side_by_side(total.args[0])]
+
+    @property
+    def kind(self) -> str:
+        """The kind of float that a loop of rows works with."""
+        return next(k for expr in everything(self.loop) if (k := KINDS.get(np.dtype(expr.dtype))) in ("f", "d"))
 
     def _order(self) -> None:
         """Products as early as can be, all else just before it is needed: so passes are few, and hand on little."""
