@@ -20,12 +20,10 @@ from .siblings import Siblings, families
 from .threads import blas_threads_for
 from .trace import Value
 
-SIGMOID, RELU = special.sigmoid.op, special.relu.op
-UFUNCS: dict[Any, str] = {
-    vars(pointwise)[name].op: name
-    for name in reversed(pointwise.__all__)  # of an operation's several names the first
-    if isinstance(getattr(np, name, None), np.ufunc) and hasattr(vars(pointwise)[name], "op")
-}
+SIGMOID, RELU = (vars(special)[name].op for name in ("sigmoid", "relu"))
+# Of an operation's several names the first lasts.
+NAMES: dict[Any, str] = {getattr(vars(pointwise)[name], "op", None): name for name in reversed(pointwise.__all__)}
+UFUNCS = {op: name for op, name in NAMES.items() if op and isinstance(getattr(np, name, None), np.ufunc)}
 Recipe = Callable[[Arrays], Any]  # what a name of the code stands for in a run
 
 

@@ -458,7 +458,7 @@ def _place(loop: Loop, inside: list[Expr]) -> None:
         nonlocal width
         if expr in loop.places:
             return
-        if expr.width is None:
+        if expr.width is None or expr.dtype != loop.carry[0].dtype:  # an array of its own
             loop.places[expr] = Place(loop.named(f"whole{len(loop.arrays)}"))
             loop.arrays[loop.places[expr].array] = expr.shape, expr.dtype
         elif expr in reused:
@@ -496,7 +496,8 @@ def _reusable(loop: Loop) -> dict[Expr, Expr]:
     saved = {expr for name, expr in loop.results.items() if name.startswith("s")}
     others = {*loop.carry, *(expr for name, expr in loop.results.items() if not name.startswith("s"))}
     found: dict[Expr, Expr] = {}
-    for product in [expr for gemm in loop.early for expr, _ in gemm.members if expr not in saved | others]:
+    alone = [expr for gemm in loop.early for expr in _alone(gemm) if expr not in saved | others]
+    for product in alone:
         expr = product
         while len(users.get(expr, [])) == 1 and users[expr][0].kind == "map" and users[expr][0].shape == product.shape:
             expr = users[expr][0]
@@ -505,6 +506,16 @@ def _reusable(loop: Loop) -> dict[Expr, Expr]:
             if expr in saved | others:
                 break
     return found
+
+
+def _alone(gemm: Gemm) -> list[Expr]:
+    """The members whose columns no other one has too."""
+    ranges = [(low, low + expr.shape[1], expr) for expr, low in gemm.members]
+    return [
+        expr
+        for low, high, expr in ranges
+        if not any(other is not expr and start < high and low < end for start, end, other in ranges)
+    ]
 
 
 def _neighbours(loop: Loop, inside: list[Expr]) -> list[Expr]:
