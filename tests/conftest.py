@@ -11,7 +11,15 @@ import strict as strict_library
 import minigrad as mg
 from minigrad import backend, bounds
 
-ON_NUMPY = {"test_backend", "test_benchmarks", "test_cli", "test_devices", "test_errors", "test_readme"}
+ON_NUMPY = {
+    "test_backend",
+    "test_benchmarks",
+    "test_cli",
+    "test_devices",
+    "test_errors",
+    "test_readme",
+    "test_scan_cuda",
+}
 
 
 def has_cuda() -> bool:
