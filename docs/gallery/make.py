@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -175,6 +177,21 @@ PICTURES: list[Picture] = [
 ]
 
 
+def loop(cell: str = "lstm") -> Any:
+    """What the loop compiler makes of a cell, explained."""
+    layer = mr.Recurrent(cell, 128, 256, compiled=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return mg.scan.explain(cell_step(layer.cells[0]), layer.cells[0].initial_state(32), mg.zeros((64, 32, 128)))
+
+
+def cell_step(cell: mr.Cell) -> Callable[..., Any]:
+    def step(state: Any, x: mg.Tensor) -> tuple[Any, mg.Tensor]:
+        output, state = cell.step(x, state)
+        return state, output
+
+    return step
+
+
 def make(folder: Path) -> None:
     """Write all files of the gallery into `folder`."""
     lines = [
@@ -193,7 +210,9 @@ def make(folder: Path) -> None:
     output = network("lstm", T=4)
     output.backward()
     mg.draw(output, values=True, backward=True, title="An LSTM over four steps").save(folder / "lstm.html")
-    lines += ["## Equations, from the graph", ""]
+    loop().save(folder / "loop-lstm.svg")
+    title = "What the loop compiler makes of an LSTM"
+    lines += [f"## {title}", "", f"![{title}](loop-lstm.svg)", "", "## Equations, from the graph", ""]
     for cell in ("rnn", "lstm", "gru"):
         lines += [f"`{cell}`:", "", "```text", mg.draw(network(cell)).equations().text().strip(), "```", ""]
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
