@@ -68,6 +68,7 @@ class Harness:
         ours.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody's second import compiles the source again
         ours.pop("MINIGRAD_KERNELS", None)  # each contender has its own
         on_device = self.options.backend != "numpy"
+        ours |= {"MINIGRAD_KERNELS": "cuda"} if on_device else {}
         with contextlib.nullcontext() if on_device else as_many_cores(self.threads):
             done = subprocess.run(
                 [sys.executable, *arguments],

@@ -180,16 +180,9 @@ PICTURES: list[Picture] = [
 def loop(cell: str = "lstm") -> Any:
     """What the loop compiler makes of a cell, explained."""
     layer = mr.Recurrent(cell, 128, 256, compiled=True)
+    layer(mg.zeros((64, 32, 128)))
     with contextlib.redirect_stdout(io.StringIO()):
-        return mg.scan.explain(cell_step(layer.cells[0]), layer.cells[0].initial_state(32), mg.zeros((64, 32, 128)))
-
-
-def cell_step(cell: mr.Cell) -> Callable[..., Any]:
-    def step(state: Any, x: mg.Tensor) -> tuple[Any, mg.Tensor]:
-        output, state = cell.step(x, state)
-        return state, output
-
-    return step
+        return mg.scan.explain()
 
 
 def make(folder: Path) -> None:

@@ -531,6 +531,8 @@ def _kernels(loop: Loop, backend: Any) -> tuple[str, str]:
         return array_code, "llvmlite is not installed: pip install 'minigrad[jit]'"
     if backend.xp is not np and not hasattr(backend.xp, "RawModule"):
         return str(backend.name), "there is no compiler for these arrays"
+    if backend.xp is not np and chosen != "cuda":
+        return array_code, "CUDA kernels are asked for with MINIGRAD_KERNELS=cuda"
     module = llvm_kernels if backend.xp is np else cuda_kernels
     if module.can_run(loop):
         return ("LLVM" if backend.xp is np else "CUDA"), ""

@@ -447,58 +447,72 @@ class Kernel:
         self.library = machine.Library(self.code.write())
         pointer, number = ctypes.c_void_p, ctypes.c_int64
         self.function = self.library.function("loop", pointer, number, number, number)
+        self.dtype = np.dtype("float32" if self.code.kind == "f" else "float64")
+        self.work = sum(product.width * sum(m.shape[0] for m in product.matrices) for product in loop.gemms)
+        self.work += 50 * max(expr.shape[1] for expr in loop.carry)  # multiplications a row and step, about
+        self.matrices = {
+            what: loop.form.put_together([what[1].matrices[k] for k in what[2]], 0)
+            for what in self.code.table
+            if what[0] == "packed"
+        }
+        self.tables: dict[bool, np.ndarray] = {}  # by direction: the words that are the same in all runs
 
     def run(self, loop: Loop, arrays: Arrays, order: range) -> None:
         """Run the loop over the steps in `order`."""
-        batch, code = loop.form.batch, self.code
-        dtype = np.dtype("float32" if code.kind == "f" else "float64")
+        batch = loop.form.batch
+        threads = threads_for(batch, self.work * batch * len(order))
+        if arrays.reverse not in self.tables:
+            self.tables[arrays.reverse] = self._constants(arrays)
+        table = self.tables[arrays.reverse].copy()
         held: list[Any] = []  # alive until the call is over
-
-        def address(array: np.ndarray) -> int:
-            held.append(array)
-            return array.__array_interface__["data"][0]
-
-        work = sum(product.width * sum(m.shape[0] for m in product.matrices) for product in loop.gemms)
-        work += 50 * max(expr.shape[1] for expr in loop.carry)
-        threads = threads_for(batch, work * batch * len(order))
         partial: dict[int, np.ndarray] = {}
-
-        def word(what: Any) -> int:
-            if isinstance(what, str):
-                return self._number(what, loop, arrays, order)
-            if what[0] == "array":
-                array = arrays.named[what[1]]
-                if not array.flags.c_contiguous:
-                    array = arrays.named[what[1]] = np.ascontiguousarray(array)
-                return address(array)
-            if what[0] == "scratch":
-                return address(pool.empty((batch, code.scratch[what[1]]), dtype))
-            if what[0] == "packed":
-                matrix = arrays.fixed(loop.form.put_together([what[1].matrices[k] for k in what[2]], 0))
-                return address(gemm.pack(np.asarray(matrix, dtype), gemm.panel_of(code.kind, what[1].width)))
-            if what[0] == "fixed":
-                value = arrays.fixed(what[1])
-                return address(np.ascontiguousarray(value if value.dtype == bool else np.asarray(value, dtype)))
-            total = loop.sums[what[1]]
-            if total.kind == "steps":
-                return address(arrays.named[f"sum{what[1]}"])
-            partial[what[1]] = np.zeros((threads, total.args[0].shape[1]), dtype)
-            return address(partial[what[1]])
-
-        table = np.array([word(what) for what in code.table], np.int64)
+        for what, n in self.code.table.items():
+            if isinstance(what, tuple):
+                array = self._array(what, loop, arrays, threads, partial)
+                held.append(array)
+                table[n] = array.__array_interface__["data"][0]
+            elif what in ("steps", "first", "stride"):
+                table[n] = {"steps": len(order), "first": order[0], "stride": order.step}[what]
+        address = table.__array_interface__["data"][0]
         bounds = [batch * n // threads for n in range(threads + 1)]
-        in_threads(
-            [functools.partial(self.function, table.ctypes.data, bounds[n], bounds[n + 1], n) for n in range(threads)]
-        )
+        in_threads([functools.partial(self.function, address, *bounds[n : n + 2], n) for n in range(threads)])
         for n, rows in partial.items():
             arrays.named[f"sum{n}"][...] = rows.sum(axis=0)
 
-    def _number(self, what: str, loop: Loop, arrays: Arrays, order: range) -> int:
-        name, _, array = what.partition(" ")
-        if name == "columns":
-            return int(arrays.named[array].shape[2])
-        if name in ("before", "after"):
-            return arrays.shift(Place(array, 0, name))
-        if name == "turn":
-            return int(array in arrays.in_turn)
-        return {"steps": len(order), "batch": loop.form.batch, "first": order[0], "stride": order.step}[name]
+    def _array(
+        self, what: tuple[Any, ...], loop: Loop, arrays: Arrays, threads: int, partial: dict[int, np.ndarray]
+    ) -> np.ndarray:
+        """The array that a word of the table points to."""
+        kind, thing = what[:2]
+        if kind == "array":
+            array = arrays.named[thing]
+            if not array.flags.c_contiguous:
+                array = arrays.named[thing] = np.ascontiguousarray(array)
+            return array
+        if kind == "scratch":
+            return pool.empty((loop.form.batch, self.code.scratch[thing]), self.dtype)
+        if kind == "packed":
+            matrix = arrays.fixed(self.matrices[what])
+            return gemm.pack(np.asarray(matrix, self.dtype), gemm.panel_of(self.code.kind, thing.width))
+        if kind == "fixed":
+            value = arrays.fixed(thing)
+            return np.ascontiguousarray(value if value.dtype == bool else np.asarray(value, self.dtype))
+        if loop.sums[thing].kind == "steps":
+            return arrays.named[f"sum{thing}"]
+        partial[thing] = np.zeros((threads, loop.sums[thing].args[0].shape[1]), self.dtype)
+        return partial[thing]
+
+    def _constants(self, arrays: Arrays) -> np.ndarray:
+        """A table with the words that any run in this direction has."""
+        table = np.zeros(len(self.code.table), np.int64)
+        for what, n in self.code.table.items():
+            name, _, array = what.partition(" ") if isinstance(what, str) else ("", "", "")
+            if name == "columns":
+                table[n] = arrays.named[array].shape[2]
+            elif name in ("before", "after"):
+                table[n] = arrays.shift(Place(array, 0, name))
+            elif name == "turn":
+                table[n] = array in arrays.in_turn
+            elif name == "batch":
+                table[n] = arrays.form.batch
+        return table

@@ -7,6 +7,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +18,9 @@ KEPT_FILES = 512
 
 @functools.cache
 def available() -> bool:
-    """Is llvmlite installed (the extra `jit`)?"""
+    """Is llvmlite installed (the extra `jit`), on a system whose C library code can be linked to?"""
+    if not sys.platform.startswith(("linux", "darwin")):
+        return False
     try:
         import llvmlite.binding
     except ImportError:
@@ -47,7 +50,7 @@ def vector_bytes() -> int:
 @functools.cache
 def registers() -> int:
     """How many vectors it holds at once."""
-    return 32 if vector_bytes() == 64 or "aarch64" in _target()[1].triple else 16
+    return 32 if vector_bytes() == 64 or _target()[1].triple.startswith(("aarch64", "arm64")) else 16
 
 
 class Library:

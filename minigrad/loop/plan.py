@@ -96,7 +96,7 @@ class Loop:
     fixed: list[Value] = field(default_factory=list)
     stacked: set[int] = field(default_factory=set)
     became: dict[Expr, Expr] = field(default_factory=dict)
-    kernel: Any = None  # its machine code, once it has run
+    kernel: Any = None  # its machine code, once it has run; False where there is none
     code: Any = None  # its array code
 
     @property

@@ -22,6 +22,10 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(count() - 1, 1), "minigrad-loop")
 
 
+if hasattr(os, "register_at_fork"):  # of the threads, a fork has none
+    os.register_at_fork(after_in_child=lambda: _pool.cache_clear())
+
+
 @functools.cache
 def count() -> int:
     """How many threads a loop may use: what OMP_NUM_THREADS says, else the cores that this process may use."""

@@ -65,7 +65,10 @@ class Module:
     def held(self) -> Iterator[tuple[str, Any]]:
         """Every attribute by name, and in place of a list, tuple or dict what is in it: `name.0`, `name.key` …"""
         for name, value in vars(self).items():
-            yield from _inside(name, value)
+            if isinstance(value, (list, tuple, dict)):
+                yield from _inside(name, value)
+            else:
+                yield name, value
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The modules held directly, by name."""
