@@ -94,11 +94,12 @@ def test_reset_before_gru_against_plain_numpy():
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.torch
-def test_layers_against_torch(name, bidirectional):
+def test_layers_against_torch(name, bidirectional, compiled):
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     mg.seed(5)
-    layer = mr.Recurrent(name, I, H, num_layers=2, bidirectional=bidirectional, dtype="float64")
+    layer = mr.Recurrent(name, I, H, 2, bidirectional=bidirectional, dtype="float64", compiled=compiled)
     peer = getattr(torch.nn, name.upper())(I, H, num_layers=2, bidirectional=bidirectional, dtype=torch.float64)
     suffixes = ["_l0", "_l0_reverse", "_l1", "_l1_reverse"] if bidirectional else ["_l0", "_l1"]
     with torch.no_grad():

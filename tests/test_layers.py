@@ -30,10 +30,11 @@ def parts(state):
     ("kind", "options"), [("RNN", {}), ("RNN", {"nonlinearity": "relu"}), ("LSTM", {}), ("GRU", {})]
 )
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-def test_lengths_against_packed_sequences(kind, options, dtype):
+@pytest.mark.parametrize("compiled", [False, True])
+def test_lengths_against_packed_sequences(kind, options, dtype, compiled):
     torch = pytest.importorskip("torch")
     mg.seed(0)
-    ours = getattr(mr, kind)(I, H, num_layers=2, bidirectional=True, dtype=dtype, **options)
+    ours = getattr(mr, kind)(I, H, num_layers=2, bidirectional=True, dtype=dtype, compiled=compiled, **options)
     theirs = getattr(torch.nn, kind)(I, H, num_layers=2, bidirectional=True, dtype=getattr(torch, dtype), **options)
     order = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [0, 1, 2]}[kind]  # of the gates: the same in both
     for n, cell in enumerate(ours.cells):
