@@ -298,11 +298,10 @@ class _Code:
             self._row_pointer(
                 self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)]
             )
-        for expr, n, low in sums:
+        for expr, n, _ in sums:
             if expr not in known and expr.kind != "number":
                 self._row_of(expr)
             self._sum_pointer(n)
-            del low
 
     def _is_single(self, expr: Expr) -> bool:
         return not expr.shape or expr.shape[-1] == 1
