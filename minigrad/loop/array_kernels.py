@@ -15,7 +15,7 @@ import numpy as np
 from ..ops import pointwise, special
 from .arrays import Arrays
 from .form import Expr
-from .plan import Gemm, Loop, Place
+from .loops import Gemm, Loop, Place
 from .siblings import Siblings, families
 from .threads import blas_threads_for
 from .trace import Value

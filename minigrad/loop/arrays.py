@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from . import pool
-from .form import Expr, Form
-from .plan import Loop, Place, Total, pieces
+from .form import Expr, Form, pieces
+from .loops import Loop, Place, Total
 from .threads import blas_threads_for
 from .trace import Call, Value
 

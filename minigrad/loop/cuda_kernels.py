@@ -27,7 +27,7 @@ from ..backend import backend_of
 from . import cublas, cuda_source
 from .arrays import Arrays
 from .cuda_source import COLUMNS, RESIDENT, THREADS, Factor, Source
-from .plan import Loop, Place
+from .loops import Loop, Place
 from .stages import is_of_rows
 
 GRAPHS = (64, 8, 1)  # of how many steps there are graphs

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .form import Expr
-from .plan import Gemm, Loop, Place
+from .loops import Gemm, Loop, Place
 from .stages import KINDS, Stages, everything, side_by_side, span
 from .trace import Value
 

@@ -20,9 +20,10 @@ from ..mode import MODE
 from ..serialize import atomic_write
 from . import cuda_kernels, kernels, llvm_kernels, machine
 from .environment import Environment
-from .form import CONCATENATE, COPY, ELEMENTWISE, NOTHING, Expr
+from .form import CONCATENATE, COPY, ELEMENTWISE, NOTHING, Expr, is_leaf, ordered, pieces
+from .loops import Gemm, Loop, Total, all_of
 from .notation import Notation, Range, label
-from .plan import Gemm, Loop, Plan, Total, all_of, is_leaf, ordered, pieces
+from .plan import Plan
 from .scan import Inputs, Ran, _trace_and_plan, why_not
 from .simd import is_known
 from .stages import Stages

@@ -588,3 +588,31 @@ def cut_of(value: Value, axis: int) -> tuple[Value, int, int] | None:
 def _all_zero(value: Value) -> bool:
     held = value.held
     return math.prod(value.shape) > 0 and not bool((held != 0).any())
+
+
+# Expressions in order
+
+
+def ordered(roots: Iterable[Expr], stop: Callable[[Expr], bool] = lambda expr: False) -> list[Expr]:
+    """`roots` and all that they are computed of, each after its arguments; what `stop` says has no arguments."""
+    done: dict[Expr, None] = {}
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        expr, ready = stack.pop()
+        if ready:
+            done[expr] = None
+        elif expr not in done:
+            stack.append((expr, True))
+            if not stop(expr):
+                stack += [(arg, False) for arg in reversed(expr.args) if arg not in done]
+    return list(done)
+
+
+def is_leaf(expr: Expr) -> bool:
+    """Is it there without being computed?"""
+    return expr.kind in ("in", "saved", "fixed", "number")
+
+
+def pieces(expr: Expr) -> tuple[Expr, ...]:
+    """What an expression is joined of."""
+    return expr.args if expr.kind == "join" else (expr,)

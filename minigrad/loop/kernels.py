@@ -10,7 +10,7 @@ import numpy as np
 
 from . import array_kernels, machine
 from .arrays import Arrays, Products
-from .plan import Loop
+from .loops import Loop
 
 
 def choice() -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from . import gemm, machine, pool, simd
 from .arrays import Arrays
 from .form import Expr
-from .plan import Gemm, Loop, Place
+from .loops import Gemm, Loop, Place
 from .simd import Vector, Writer, constant, type_of
 from .stages import KINDS, Stages, everything, is_of_rows, span
 from .threads import in_threads, threads_for

@@ -14,8 +14,9 @@ from ..draw.maths.expression import Expression, Time
 from ..draw.maths.formulas import Call as Written
 from ..draw.maths.formulas import express
 from ..draw.maths.symbols import named
-from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr, Summed
-from .plan import Loop, Plan, Total, all_of, is_leaf, ordered, pieces
+from .form import ADD, CONCATENATE, GETITEM, MULTIPLY, TRANSPOSE, Expr, Summed, is_leaf, ordered, pieces
+from .loops import Loop, Total, all_of
+from .plan import Plan
 from .trace import Trace, Value
 
 NEXT = "next"  # what marks a gradient that comes from the step after this one

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .form import Expr, cut_of
-from .plan import Loop, Place
+from .loops import Loop, Place
 
 Home = tuple[Any, int]  # what an operand's columns are columns of, and from which on
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .form import Expr
-from .plan import Gemm, Loop, Place, ordered, pieces
+from .form import Expr, ordered, pieces
+from .loops import Gemm, Loop, Place
 
 KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d", np.dtype("bool"): "b"}
 
