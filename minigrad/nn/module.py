@@ -80,14 +80,19 @@ class Module:
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module, by the name `prefix`, and all below it by their dotted names, each once."""
+        return ((path, module) for path, module, _ in self._walk(prefix))
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, Module, list[tuple[str, Any]]]]:
+        """This module and all below it, by dotted name, with what each holds."""
         seen = {id(self)}
         stack: list[tuple[str, Module]] = [(prefix, self)]
         while stack:
             path, module = stack.pop()
-            yield path, module
+            held = list(module.held())
+            yield path, module, held
             found = []
-            for name, child in module.named_children():
-                if id(child) not in seen:
+            for name, child in held:
+                if isinstance(child, Module) and id(child) not in seen:
                     seen.add(id(child))
                     found.append((f"{path}.{name}" if path else name, child))
             stack += reversed(found)
@@ -98,8 +103,8 @@ class Module:
 
     def _named(self, kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
         seen: set[int] = set()
-        for path, module in self.named_modules(prefix):
-            for name, value in module.held():
+        for path, _, held in self._walk(prefix):
+            for name, value in held:
                 if isinstance(value, kind) and id(value) not in seen:
                     seen.add(id(value))
                     yield f"{path}.{name}" if path else name, value
