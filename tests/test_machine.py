@@ -1,14 +1,17 @@
 """Machine code for loops: products against NumPy, processes, and the cache on disk."""
 
 import ctypes
+import importlib
 import os
 import warnings
+from collections import OrderedDict
 
 import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad.loop import gemm, machine, pool, threads
+import minigrad_rnn as mr
+from minigrad.loop import gemm, kernels, machine, pool, threads
 
 pytestmark = [
     pytest.mark.on_numpy,
@@ -105,3 +108,30 @@ def test_arrays_are_used_again_once_nobody_has_them():
     assert pool.empty((64, 1024), "float32").__array_interface__["data"][0] != address
     del view
     assert address in {pool.empty((64, 1024), "float32").__array_interface__["data"][0] for _ in range(4)}
+
+
+@pytest.mark.parametrize("width", [16, 32, 64])
+def test_vectors_of_other_processors(width, monkeypatch):
+    """The same text for narrower and wider vectors, and half the registers; LLVM makes them of what there is."""
+    caches = (gemm.product_text, gemm._outer_text, gemm._library)
+    monkeypatch.setattr(machine, "vector_bytes", lambda: width)
+    monkeypatch.setattr(machine, "registers", lambda: 32 if width == 64 else 16)
+    monkeypatch.setattr(kernels, "choice", lambda: "llvm")
+    monkeypatch.setattr(importlib.import_module("minigrad.loop.scan"), "_plans", OrderedDict())
+    for cache in caches:
+        cache.cache_clear()
+    try:
+        for name in ("lstm", "gru-layernorm"):
+            found = []
+            for compiled in (True, False):
+                mg.seed(0)
+                layer = mr.Recurrent(name, 7, 21, dtype="float64", compiled=compiled)
+                xs = mg.tensor(np.random.default_rng(0).normal(size=(5, 9, 7)), requires_grad=True)
+                outputs, _ = layer(xs)
+                grads = mg.grad((outputs * outputs).sum(), [xs, *layer.parameters()])
+                found.append([outputs.numpy(), *(g.numpy() for g in grads)])
+            for a, b in zip(*found, strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+    finally:
+        for cache in caches:
+            cache.cache_clear()
