@@ -101,11 +101,17 @@ def _chains(exprs: list[Expr], homes: Homes) -> list[Siblings]:
         return (names[home[0]], home[1]) if home else (-1, 0)
 
     found: list[Siblings] = []
+    ways: list[tuple[bool, ...]] = []  # how each operand of the last family goes on from member to member
     for expr in sorted(exprs, key=at):
-        if found and all(_follows(homes, a, b) for a, b in zip(found[-1].members[-1].args, expr.args, strict=True)):
-            found[-1].members.append(expr)
-        else:
-            found.append(Siblings([expr]))
+        if found:
+            pairs = list(zip(found[-1].members[-1].args, expr.args, strict=True))
+            shared = tuple([one is other for one, other in pairs])
+            if all(_follows(homes, *pair) for pair in pairs) and ways[-1] in ((), shared):
+                found[-1].members.append(expr)
+                ways[-1] = shared
+                continue
+        found.append(Siblings([expr]))
+        ways.append(())
     return found
 
 
