@@ -120,7 +120,7 @@ def agree(lines, widths, reverse, batch=B):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
 
 
-# Once wrong: columns of one product that overlap; answers kept among numbers; neighbours of which one operand is shared.
+# Once wrong: overlapping columns of one product; answers kept among numbers; neighbours that share one operand only.
 @example([(0, 0, 0, 0)] * 6 + [(24, 0, 0, 1), (3, 0, 9, 0), (0, 0, 0, 0)], [1, 2], False, 1)
 @example([(0, 0, 0, 0), (0, 0, 0, 0), (24, 1, 0, 1), *[(0, 0, 0, 0)] * 3, (15, 4, 1, 0), (15, 0, 8, 0)], [5], False, 1)
 @example([(27, 0, 0, 0), (15, 0, 1, 0), (15, 0, 8, 0)], [1, 1], False, 1)
