@@ -55,14 +55,12 @@ def divide(loop: Loop, totals: list[Total]) -> None:
     steps = ordered([*roots, *inside], early.__contains__)
     for expr in steps:
         if expr in early:
-            need_at_once(expr)
-    steps = ordered([*roots, *inside], early.__contains__)
+            need_at_once(expr)  # and what it is computed of, none of which the loop computes for it
     loop.lifted = [expr for expr in everything if expr in lifted]
     loop.steps = [expr for expr in steps if expr not in early and not is_leaf(expr)]
     loop.early = _gemms(loop.form, [expr for expr in products if expr in early and expr in lifted])
-    loop.gemms = _gemms(loop.form, [expr for expr in products if expr in set(loop.steps)])
+    loop.gemms = _gemms(loop.form, [expr for expr in loop.steps if expr.kind == "product"])
     _place(loop, list(inside))
-    _find_fixed(loop)
 
 
 def _late(everything: list[Expr], feeds_carry: set[Expr], products: set[Expr]) -> set[Expr]:
@@ -206,18 +204,3 @@ def _neighbours(loop: Loop, inside: list[Expr]) -> list[Expr]:
     for found in by_left.values():
         order |= dict.fromkeys(found)
     return [expr for expr in dict.fromkeys([*order, *inside]) if expr in inside]
-
-
-def _find_fixed(loop: Loop) -> None:
-    """What is the same at every step and is needed: operands of products, maps and calls."""
-    found: dict[Value, None] = {}
-    for gemm in [*loop.gemms, *loop.early]:
-        found |= dict.fromkeys(gemm.matrices)
-    for expr in all_of(loop):
-        if expr.kind == "fixed":
-            found[expr.what] = None
-        elif expr.kind == "product" and expr in loop.lifted:
-            found |= dict.fromkeys(expr.what)
-        elif expr.kind == "call":
-            found |= dict.fromkeys([a for a in expr.what.args if isinstance(a, Value) and loop.form.is_fixed(a)])
-    loop.fixed = list(found)

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from . import machine, pool
+from .simd import NAMES, SIZES
+from .stages import KINDS
 from .threads import in_threads, threads_for
 
-KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d"}
-SIZES = {"f": 4, "d": 8}
-SCALAR = {"f": "float", "d": "double"}
 DEPTH = 256  # how many rows of a panel are copied at a time where the depth is that of all steps
 
 
@@ -39,32 +37,17 @@ def panel_of(kind: str, width: int) -> int:
 
 
 @functools.cache
-def product_text(kind: str, panel: int) -> str:
-    """`@product_PANEL`: rows r0 to r1 of C = A B, or C + A B if `more`, with B packed in panels."""
-    head = (
-        f"define internal void @product_{panel}(ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, "
-        "i64 %columns, i64 %r0, i64 %r1, i1 %more) {"
-    )
-    return _panels(kind, panel, head, transposed=False)
+def product_text(kind: str, panel: int, transposed: bool = False) -> str:
+    """`@product_PANEL`: rows r0 to r1 of C = A B, or C + A B if `more`, with B packed in panels.
 
-
-@functools.cache
-def _outer_text(kind: str, panel: int) -> str:
-    """`@outer_PANEL`: rows r0 to r1 of C = Aᵀ B, or C + Aᵀ B if `more`, with both packed: A in panels of a block."""
-    head = (
-        f"define internal void @outer_{panel}(ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, "
-        "i64 %columns, i64 %r0, i64 %r1, i1 %more) {"
-    )
-    return _panels(kind, panel, head, transposed=True)
-
-
-def _panels(kind: str, panel: int, head: str, transposed: bool) -> str:
-    """For each panel, blocks of as many rows as registers hold, then of fewer for those left over."""
-    scalar = SCALAR[kind]
+    `transposed` is `@outer_PANEL`, of C = Aᵀ B, with A packed too, in panels as wide as a block has rows.
+    """
+    scalar = NAMES[kind]
     sizes = [_rows_of(kind, panel)]
     sizes += [rows for rows in (4, 2, 1) if rows < sizes[0]]
     lines = [
-        head,
+        f"define internal void @{'outer' if transposed else 'product'}_{panel}(ptr %a, i64 %lda, ptr %packed, "
+        "i64 %depth, ptr %c, i64 %ldc, i64 %columns, i64 %r0, i64 %r1, i1 %more) {",
         "entry:",
         f"  %panel_size = mul i64 %depth, {panel}",
         "  br label %panel",
@@ -101,7 +84,7 @@ def _rows_of(kind: str, panel: int) -> int:
 
 def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came_from: str, after: str) -> list[str]:
     """Blocks of `rows` rows while there are so many, from row `before` on; then on to the label `after`."""
-    scalar, lanes, size = SCALAR[kind], lanes_of(kind), SIZES[kind]
+    scalar, lanes, size = NAMES[kind], lanes_of(kind), SIZES[kind]
     vector, vectors = f"<{lanes} x {scalar}>", panel // lanes
     cells = [(f"{rows}_{i}_{j}", i, j) for i in range(rows) for j in range(vectors)]
     packed = _rows_of(kind, panel)  # a transposed left operand is packed in panels of the largest block
@@ -180,13 +163,13 @@ def _block(kind: str, panel: int, rows: int, transposed: bool, before: str, came
 def declared(kind: str) -> str:
     """The declaration that the text of products needs."""
     lanes = lanes_of(kind)
-    vector = f"<{lanes} x {SCALAR[kind]}>"
+    vector = f"<{lanes} x {NAMES[kind]}>"
     return f"declare {vector} @llvm.fma.v{lanes}f{SIZES[kind] * 8}({vector}, {vector}, {vector})"
 
 
 def _pack_text(kind: str, panel: int) -> str:
     """`@pack_PANEL`: panels p0 to p1 of a matrix, with zeros where there are no more columns."""
-    scalar, size = SCALAR[kind], SIZES[kind]
+    scalar, size = NAMES[kind], SIZES[kind]
     return f"""
 define void @pack_{panel}(ptr %from, i64 %row, i64 %column, i64 %depth, i64 %columns, ptr %to, i64 %p0, i64 %p1) {{
 entry:
@@ -289,7 +272,7 @@ end:
 
 def _entries_text(kind: str, panel: int) -> str:
     """What Python calls: a product of all rows, and an outer product that packs its right operand as it goes."""
-    scalar, rows = SCALAR[kind], _rows_of(kind, panel)
+    scalar, rows = NAMES[kind], _rows_of(kind, panel)
     same = "ptr %a, i64 %lda, ptr %packed, i64 %depth, ptr %c, i64 %ldc, i64 %columns, i64 %r0, i64 %r1"
     return f"""
 define void @rows_{panel}({same}, i64 %more) {{
@@ -339,7 +322,7 @@ end:
 
 @functools.cache
 def _library(kind: str, panel: int) -> tuple[Any, Any, Any]:
-    text = [declared(kind), product_text(kind, panel), _outer_text(kind, panel)]
+    text = [declared(kind), product_text(kind, panel), product_text(kind, panel, True)]
     text += [_pack_text(kind, size) for size in {panel, _rows_of(kind, panel)}]
     library = machine.Library("\n".join([*text, _entries_text(kind, panel)]))
     p, n = ctypes.c_void_p, ctypes.c_int64
@@ -380,20 +363,20 @@ class Products:
         threads = threads_for(count, count * depth * columns)
         full = columns // panel * panel
         rest = np.zeros((count, panel), out.dtype) if full < columns else None
-        tasks = []
-        for n in range(threads):
-            share = count * n // threads, count * (n + 1) // threads
-            for target, first, width in ((out, 0, full), (rest, full, panel)):
-                if target is None or not width or (target is out and not full):
-                    continue
-                tasks.append(
-                    functools.partial(
-                        _library(kind, panel)[0], left.ctypes.data, left.strides[0] // out.itemsize,
-                        packed.ctypes.data + first * depth * out.itemsize, depth, target.ctypes.data,
-                        target.strides[0] // out.itemsize, width, *share, int(add and target is out),
-                    )
+        run, size = _library(kind, panel)[0], out.itemsize
+        parts = [(out, 0, full, int(add))] if full else []
+        parts += [] if rest is None else [(rest, full, panel, 0)]
+
+        def share(first_row: int, last_row: int) -> None:
+            for target, first, width, more in parts:
+                panels = packed.ctypes.data + first * depth * size
+                run(
+                    left.ctypes.data, left.strides[0] // size, panels, depth, target.ctypes.data,
+                    target.strides[0] // size, width, first_row, last_row, more,
                 )  # fmt: skip
-        in_threads(_in_shares(tasks, threads))
+
+        bounds = [count * n // threads for n in range(threads + 1)]
+        in_threads([functools.partial(share, *bounds[n : n + 2]) for n in range(threads)])
         if rest is not None:
             tail = rest[:, : columns - full]
             out[:, full:] = out[:, full:] + tail if add else tail
@@ -426,14 +409,3 @@ class Products:
             )  # fmt: skip
         in_threads(tasks)
         return out if out.shape[1] == columns else out[:, :columns]
-
-
-def _in_shares(tasks: Sequence[Any], threads: int) -> list[Any]:
-    """Tasks in as many shares as there are threads; those of a share run one after the other."""
-    each = len(tasks) // threads
-    return [functools.partial(_one_by_one, tasks[n * each : (n + 1) * each]) for n in range(threads)]
-
-
-def _one_by_one(tasks: Sequence[Any]) -> None:
-    for task in tasks:
-        task()

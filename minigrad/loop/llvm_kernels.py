@@ -18,11 +18,9 @@ from . import gemm, machine, pool, simd
 from .arrays import Arrays
 from .form import Expr
 from .loops import Gemm, Loop, Place
-from .simd import Vector, Writer, constant, type_of
+from .simd import SIZES, Vector, Writer, constant, type_of
 from .stages import KINDS, Stages, everything, is_of_rows, span
 from .threads import in_threads, threads_for
-
-SIZES = {"f": 4, "d": 8, "b": 1}
 
 
 def can_run(loop: Loop) -> bool:
@@ -36,8 +34,7 @@ class _Code:
     def __init__(self, loop: Loop):
         self.loop, self.w, self.order = loop, Writer(), Stages(loop)
         self.kind = self.order.kind
-        self.size = SIZES[self.kind]
-        self.lanes = machine.vector_bytes() // self.size
+        self.lanes = gemm.lanes_of(self.kind)
         self.stage, self.turn, self.member = self.order.stage, self.order.turn, self.order.member
         self.stores, self.sums = self.order.stores, self.order.sums
         self.table: dict[Any, int] = {}
@@ -47,10 +44,6 @@ class _Code:
     def _place(self, expr: Expr) -> Place | None:
         """Where an expression lies that came in or was kept, not one that this step computes."""
         return self.loop.places.get(expr) if expr not in self.stage else None
-
-    def _kept_at(self, expr: Expr) -> Place | None:
-        """Where this step stores an expression in its own kind."""
-        return next((place for other, place in self.stores if other is expr), None)
 
     # The table
 
@@ -144,7 +137,7 @@ class _Code:
         """Does it lie somewhere, or will it once its pass is over?"""
         if expr.kind == "part":
             return self._in_memory(expr.args[0])
-        return self._place(expr) is not None or expr in self.member or self._kept_at(expr) is not None
+        return expr in self.member or self.order.place(expr) is not None
 
     def source(self, expr: Expr) -> tuple[str, str, int, str]:
         """Where the rows of an expression are: pointer, distance of rows (in elements), first column, kind."""
@@ -155,7 +148,7 @@ class _Code:
         if expr in self.member:
             product, low = self.member[expr]
             return self.entry(("scratch", product)), str(self.scratch[product]), low, kind
-        place = self._place(expr) or self._kept_at(expr)
+        place = self.order.place(expr)
         if place is not None:
             return self.at[place.array, place.when], self.entry(f"columns {place.array}"), place.low, kind
         return self.entry(("scratch", expr)), str(self.scratch[expr]), 0, kind
@@ -285,19 +278,13 @@ class _Code:
                 self._row_pointer(self.entry(("scratch", expr)), str(self.scratch[expr]), self.kind)
             for other, place in self.stores:
                 if other is expr:
-                    self._row_pointer(
-                        self.at[place.array, place.when],
-                        self.entry(f"columns {place.array}"),
-                        KINDS[np.dtype(expr.dtype)],
-                    )
+                    self._row_at(place, expr)
         for expr, place in copies:
             if expr not in known and expr.kind != "number":
                 self._row_of(expr)
                 if expr.width == 1:
                     self._scalar(expr)
-            self._row_pointer(
-                self.at[place.array, place.when], self.entry(f"columns {place.array}"), KINDS[np.dtype(expr.dtype)]
-            )
+            self._row_at(place, expr)
         for expr, n, _ in sums:
             if expr not in known and expr.kind != "number":
                 self._row_of(expr)
@@ -312,6 +299,11 @@ class _Code:
             offset = self.w.make(f"mul i64 {self.row}, {distance}")
             self.pointers[key] = self.w.make(f"getelementptr {_stored(kind)}, ptr {pointer}, i64 {offset}")
         return self.pointers[key]
+
+    def _row_at(self, place: Place, expr: Expr) -> str:
+        """A pointer to this row of the array in which an expression is put."""
+        array, distance = self.at[place.array, place.when], self.entry(f"columns {place.array}")
+        return self._row_pointer(array, distance, KINDS[np.dtype(expr.dtype)])
 
     def _row_of(self, expr: Expr) -> tuple[str, int, str]:
         """A pointer to this row of an expression that lies in memory, its first column, and its kind."""
@@ -401,7 +393,7 @@ class _Code:
             )
 
     def _save_at(self, expr: Expr, place: Place, value: Vector, column: str) -> None:
-        pointer = self._row_pointer(self.at[place.array, place.when], self.entry(f"columns {place.array}"), value.kind)
+        pointer = self._row_at(place, expr)
         at = self.w.make(f"add i64 {column}, {place.low}") if place.low else column
         self._save(value, pointer, at)
 

@@ -68,7 +68,6 @@ class Loop:
     arrays: dict[str, tuple[tuple[int, ...], Any]] = field(default_factory=dict)
     sums: list[Total] = field(default_factory=list)
     outers: list[Total] = field(default_factory=list)
-    fixed: list[Value] = field(default_factory=list)
     stacked: set[int] = field(default_factory=set)
     became: dict[Expr, Expr] = field(default_factory=dict)
     kernel: Any = None  # its machine code, once it has run; False where there is none

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..backend import backend_of
@@ -36,10 +36,10 @@ class Compiled:
 
 
 class Run:
-    """One run of a compiled scan: what its way back needs, and what the graph of its steps is made of."""
+    """One run of a compiled scan: what its way back needs."""
 
-    def __init__(self, compiled: Compiled, step: Callable[..., Any], inputs: Inputs, closed: list[Tensor]):
-        self.compiled, self.step, self.inputs, self.closed = compiled, step, inputs, closed
+    def __init__(self, compiled: Compiled, inputs: Inputs, closed: list[Tensor]):
+        self.compiled, self.inputs, self.closed = compiled, inputs, closed
         self.arrays: Arrays | None = None
         self.index = 0.0  # of its node
         self.outputs: list[Memory] = []  # of what was put out, where the way back needs it too

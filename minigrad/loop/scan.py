@@ -92,7 +92,7 @@ def _run(
     closed: list[Tensor],
     named: Callable[[Any, int], Any] | None,
 ) -> tuple[Any, Any]:
-    run = Run(compiled, step, inputs, closed)
+    run = Run(compiled, inputs, closed)
     carry, ys = run.forward()
     mode, trace = MODE.get(), compiled.plan.trace
     given = [*inputs.carry, *inputs.xs, *closed]

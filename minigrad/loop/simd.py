@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 NAMES = {"f": "float", "d": "double", "b": "i1", "i": "i32", "l": "i64"}
+SIZES = {"f": 4, "d": 8, "b": 1}  # bytes in memory
 SUFFIX = {"f": "f32", "d": "f64", "i": "i32", "l": "i64"}
 
 
@@ -293,10 +294,10 @@ FUNCTIONS: dict[str, Callable[..., Vector]] = {
     "abs": lambda x: x.call("fabs"),
     "fabs": lambda x: x.call("fabs"),
     "sign": sign,
-    "power": lambda x, exponent: power(x, exponent),
+    "power": power,
     "clip": clip,
     "leaky_relu": lambda x, negative_slope: x.compare("ogt", 0.0).choose(x, x * negative_slope),
-    "elu": lambda x, alpha: elu(x, alpha),
+    "elu": elu,
     "astype": lambda x, dtype: x,
 }  # fmt: skip
 COMPARISONS = {
