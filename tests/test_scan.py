@@ -67,6 +67,18 @@ def compare(step, init, xs, leaves=(), **options):
 # What it computes
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_pythons_numbers_are_as_wide_as_the_arrays_that_they_meet(dtype):
+    """Also where one is the first thing in the step."""
+    W, h0, xs = (normal(*shape, seed=n, dtype=dtype) for n, shape in enumerate([(8, 8), (4, 8), (T, 4, 8)]))
+    last, ys = mg.scan(lambda h, x: ((h := 0.25 * h + 0.75 * mg.tanh(x + h @ W)), 1 - h), h0, xs)
+    h = h0.numpy()
+    for t in range(T):
+        h = 0.25 * h + 0.75 * np.tanh(xs.numpy()[t] + h @ W.numpy())
+        np.testing.assert_allclose(ys.numpy()[t], 1 - h, rtol=1e-5, atol=1e-6)
+    assert last.dtype == dtype
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_it_equals_the_graph_of_all_steps(reverse):
     W, U = normal(H, H), normal(I, H, seed=1)
@@ -192,6 +204,26 @@ def test_many_threads_share_the_rows(monkeypatch):
         found.append([outputs.numpy(), xs.grad.numpy(), *(p.grad.numpy() for p in layer.parameters())])
     for one, three in zip(*found, strict=True):
         np.testing.assert_allclose(one, three, rtol=1e-12, atol=1e-12)
+
+
+def test_the_way_back_to_the_input_is_one_product(monkeypatch):
+    """dx = Σ_gates dz_gate W_gateᵀ; the dz lie side by side, so it is all of them times the matrices, stacked."""
+    made = []
+    products = kernels.products
+
+    def watched(xp, dtype):
+        found = products(xp, dtype)
+        product = found.product
+        found.product = lambda left, matrix, *rest: made.append(matrix.shape) or product(left, matrix, *rest)
+        return found
+
+    monkeypatch.setattr(kernels, "products", watched)
+    layer = mr.LSTM(I, H, compiled=True, dtype="float64")
+    xs = normal(T, B, I)
+    outputs, _ = layer(xs)
+    assert made == [(I, 4 * H)]
+    outputs.sum().backward()
+    assert made[1:] == [(4 * H, I)]
 
 
 def test_hundreds_of_steps_and_one():

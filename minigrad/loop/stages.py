@@ -16,7 +16,7 @@ KINDS = {np.dtype("float32"): "f", np.dtype("float64"): "d", np.dtype("bool"): "
 def is_of_rows(loop: Loop, is_known: Callable[[str], bool]) -> bool:
     """Is everything in the loop of floats of one kind, row by row, and made of operations that `is_known` knows?"""
     found = everything(loop)
-    kinds = {KINDS.get(np.dtype(expr.dtype)) for expr in found if expr.kind != "number" or expr.shape} - {"b"}
+    kinds = _kinds(found)
     if len(kinds) != 1 or None in kinds:
         return False
     for expr in loop.steps:
@@ -31,6 +31,11 @@ def is_of_rows(loop: Loop, is_known: Callable[[str], bool]) -> bool:
     put = [*loop.carry, *(expr for expr, _ in loop.stores), *(arg for total in loop.sums for arg in total.args)]
     incoming = [expr for expr in found if expr.kind in ("in", "saved")]
     return all(expr.width is not None for expr in [*put, *incoming])
+
+
+def _kinds(exprs: list[Expr]) -> set[str | None]:
+    """The kinds of their numbers, None for one not in KINDS. Python's numbers and answers take that of the others."""
+    return {KINDS.get(np.dtype(expr.dtype)) for expr in exprs if expr.kind != "number" or expr.shape} - {"b"}
 
 
 def _plain(options: dict[str, Any]) -> bool:
@@ -68,7 +73,9 @@ class Stages:
     @property
     def kind(self) -> str:
         """The kind of float that a loop of rows works with."""
-        return next(k for expr in everything(self.loop) if (k := KINDS.get(np.dtype(expr.dtype))) in ("f", "d"))
+        (kind,) = _kinds(everything(self.loop))
+        assert kind is not None  # is_of_rows
+        return kind
 
     def _order(self) -> None:
         """Products as early as can be, all else just before it is needed: so passes are few, and hand on little."""
