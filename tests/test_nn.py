@@ -63,6 +63,8 @@ def test_state_dict_is_a_copy_and_loads_back():
         (lambda s: s.pop("tied"), r"missing \['tied'\]"),
         (lambda s: s.update(more=mg.zeros(3)), r"not expected \['more'\]"),
         (lambda s: s.update(tied=mg.zeros((5, 4))), r"'tied' has shape \(5, 4\) in the state and \(5, 3\)"),
+        (lambda s: s.update(tied=mg.ones((5, 3), dtype="int64")), "'tied' has dtype int64 .* float32 in this Net"),
+        (lambda s: s.update(tied=mg.ones((5, 3), dtype="bool")), "'tied' has dtype bool .* float32 in this Net"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, told):

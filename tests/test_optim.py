@@ -147,11 +147,24 @@ def test_the_state_is_a_copy_and_is_told_by_name():
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda s: s.pop("state.0.mean"), "state.0.mean"),
-        (lambda s: s.pop("groups.0.eps"), "groups.0.eps"),
+        (lambda s: s.pop("state.0.mean"), "missing state.0.mean"),
+        (lambda s: s.pop("groups.0.eps"), "missing groups.0.eps"),
         (lambda s: s.update({"state.9.step": 1}), "unexpected state.9.step"),
         (lambda s: s.update({"state.0.largest": 1}), "unexpected state.0.largest"),
-        (lambda s: s.update({"state.0.mean": np.zeros(2)}), r"shape \(2,\) for a parameter of shape \(3, 2\)"),
+        (lambda s: s.update({"state.0.mean": np.zeros(2)}), r"mean has shape \(2,\) for a parameter of shape \(3, 2\)"),
+        (lambda s: s.update({"state.0.mean": np.zeros((3, 2), int)}), "state.0.mean has dtype int64 for a"),
+        (lambda s: s.update({"state.0.mean": np.zeros((3, 2), bool)}), "state.0.mean has dtype bool for a"),
+        (lambda s: s.update({"state.0.step": np.array(0)}), "state.0.step is 0, and counts updates from 1"),
+        (lambda s: s.update({"state.0.step": np.array(-3)}), "state.0.step is -3, and counts"),
+        (lambda s: s.update({"state.0.step": np.array(1.5)}), r"state.0.step is 1\.5, and counts"),
+        (lambda s: s.update({"state.0.step": np.array(math.nan)}), "state.0.step is nan, and counts"),
+        (lambda s: s.update({"state.0.step": np.array(True)}), "state.0.step is True, and counts"),
+        (lambda s: s.update({"state.0.step": np.ones(2, int)}), r"state.0.step is \(1, 1\), and counts"),
+        (lambda s: s.update({"groups.0.lr": np.array(math.nan)}), r"lr must be in \[0, inf\), not nan"),
+        (lambda s: s.update({"groups.0.betas": np.array([0.9, 1.5])}), r"betas must be in \[0, 1\), not \(0.9, 1.5\)"),
+        (lambda s: s.update({"groups.0.betas": np.array([0.9])}), r"0.betas is \(0.9,\), and \(0.9, 0.999\) here"),
+        (lambda s: s.update({"groups.0.amsgrad": np.array(2)}), "groups.0.amsgrad is 2, and False here"),
+        (lambda s: s.update({"groups.0.lr": np.ones(3)}), r"groups.0.lr is \(1.0, 1.0, 1.0\), and 0.1 here"),
     ],
 )
 def test_a_state_that_does_not_fit_changes_nothing(change, told):

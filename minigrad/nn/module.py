@@ -170,8 +170,9 @@ class Module:
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
         """Take values from `state` (Tensors or arrays, by the names of `state_dict`), to where the parameters are now.
 
-        Raises CheckpointError, and changes nothing, if a shape does not fit or a name is missing or unknown; without
-        `strict`, what goes by a name that both have is taken, and the rest left.
+        Raises CheckpointError, and changes nothing, if a shape does not fit, a dtype is of another kind (floats of
+        another width are taken), or a name is missing or unknown; without `strict`, what goes by a name that both have
+        is taken, and the rest left.
         """
         own = dict(self._named(_Held, ""))
         missing, extra = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
@@ -189,6 +190,12 @@ class Module:
                 raise CheckpointError(
                     f"{name!r} has shape {shape} in the state and {own[name].shape} in this "
                     f"{type(self).__name__}: load it into a model made with the same sizes"
+                )
+            dtype = getattr(value, "dtype", own[name].dtype)
+            if backend_of(value) is not None and dtype.kind != own[name].dtype.kind:
+                raise CheckpointError(
+                    f"{name!r} has dtype {dtype} in the state and {own[name].dtype} in this {type(self).__name__}: "
+                    "load the state of such a model, or convert it with astype first"
                 )
         for name, value in values.items():
             held, source = own[name], backend_of(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,7 @@ class Optimizer:
         for group in self.groups:
             if unknown := sorted(group.keys() - options.keys() - {"params"}):
                 raise ValueError(f"{kind} has no option {', '.join(unknown)}: choose from {', '.join(options)}")
-            for name, (low, high) in RANGES.items():
-                value = group.get(name, 0)
-                if not all(low <= number < high for number in (value if isinstance(value, tuple) else (value,))):
-                    raise ValueError(f"{kind}: {name} must be in [{low}, {high}), not {value}")
+            _check_ranges(kind, group)
         self.state: list[dict[str, Any]] = [{} for _ in self.parameters]  # a parameter's slots and how often it moved
         self._scratch: dict[Any, Any] = {}
 
@@ -157,23 +155,27 @@ class Optimizer:
         """Go on from `state` (of `state_dict`, or of `mg.load`) exactly as the optimiser that it came from would.
 
         Raises CheckpointError, and changes nothing, if it is not that of an optimiser of this class for parameters of
-        these shapes in these groups.
+        these shapes in these groups, or an option or a count of updates cannot be one.
         """
         left = dict(state)
         try:
             options = [
-                {name: _plain(left.pop(f"groups.{i}.{name}")) for name in group if name != "params"}
+                {name: _option(f"groups.{i}.{name}", left, own) for name, own in group.items() if name != "params"}
                 for i, group in enumerate(self.groups)
             ]
+            for option in options:
+                _check_ranges(type(self).__name__, option)
             owners = [option for option, group in zip(options, self.groups) for _ in group["params"]]
             new: list[dict[str, Any]] = []
             for i, (p, option) in enumerate(zip(self.parameters, owners)):
                 own: dict[str, Any] = {}
                 if f"state.{i}.step" in left:
-                    own["step"] = _plain(left.pop(f"state.{i}.step"))
-                    own |= {name: _fitting(left.pop(f"state.{i}.{name}"), p) for name in self.slots(option)}
+                    own["step"] = _count(f"state.{i}.step", left)
+                    own |= {name: _fitting(f"state.{i}.{name}", left, p) for name in self.slots(option)}
                 new.append(own)
-        except (KeyError, ValueError, TypeError) as error:
+        except KeyError as error:
+            raise self._misfit(f"missing {error.args[0]}") from None
+        except (ValueError, TypeError) as error:
             raise self._misfit(error.args[0]) from None
         if left:
             raise self._misfit(f"unexpected {', '.join(sorted(left))}")
@@ -203,15 +205,48 @@ def _listed(given: Any) -> list[Any]:
     return [given] if isinstance(given, Tensor) or not isinstance(given, Iterable) else list(given)
 
 
-def _plain(value: Any) -> Any:
-    """A number, or a tuple of them, from the array that a file made of it."""
+def _check_ranges(kind: str, options: Mapping[str, Any]) -> None:
+    for name, (low, high) in RANGES.items():
+        value = options.get(name, 0)
+        if not all(low <= number < high for number in (value if isinstance(value, tuple) else (value,))):
+            raise ValueError(f"{kind}: {name} must be in [{low}, {high}), not {value}")
+
+
+def _taken(name: str, left: dict[str, Any]) -> Any:
+    """What goes by `name`, taken out of `left`; of the array that a file made of a number or a tuple, that."""
+    value = left.pop(name)
     value = value.tolist() if hasattr(value, "tolist") else value
     return tuple(value) if isinstance(value, list) else value
 
 
-def _fitting(value: Any, p: Tensor) -> Any:
-    """A copy of `value` in the dtype of the parameter and where it is; ValueError if the shape is another."""
+def _option(name: str, left: dict[str, Any], own: Any) -> Any:
+    """An option out of `left`; ValueError if it is not a number, a bool, or a tuple as long, as the optimiser's own."""
+    value = _taken(name, left)
+    if _form(value) != _form(own):
+        raise ValueError(f"{name} is {value}, and {own} here")
+    return value
+
+
+def _form(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_form, value))
+    return Real if isinstance(value, Real) and not isinstance(value, bool) else type(value)
+
+
+def _count(name: str, left: dict[str, Any]) -> int:
+    """A count of updates out of `left`; ValueError if it is none."""
+    value = _taken(name, left)
+    if type(value) is not int or value < 1:
+        raise ValueError(f"{name} is {value}, and counts updates from 1")
+    return value
+
+
+def _fitting(name: str, left: dict[str, Any], p: Tensor) -> Any:
+    """A copy of an array out of `left` in the dtype of the parameter and where it is; ValueError if it does not fit."""
+    value = left.pop(name)
     host = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
     if host.shape != p.shape:
-        raise ValueError(f"shape {host.shape} for a parameter of shape {p.shape}")
+        raise ValueError(f"{name} has shape {host.shape} for a parameter of shape {p.shape}")
+    if host.dtype.kind != p.dtype.kind:
+        raise ValueError(f"{name} has dtype {host.dtype} for a parameter of dtype {p.dtype}")
     return p.backend.asarray(host.astype(p.dtype))
