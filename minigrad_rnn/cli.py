@@ -22,6 +22,7 @@ from .charmodel import CharModel
 from .check import check_cell
 from .pictures import unrolled
 from .recipes import char_lm
+from .training import Group, Result, Task, config
 
 console = Console(markup=False)  # what is printed may hold the user's own brackets
 
@@ -32,12 +33,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code: 0 done, 1 a cell failed its check, 2 bad input, 130 interrupted."""
+    """Run one command; returns the exit code: 0 done, 1 a check failed, 2 bad input, 130 or 143 interrupted."""
     args = _parser().parse_args(argv)
     sys.path.insert(0, "")  # module:Class may stand in the current folder
     try:
         with mg.use_backend(args.backend):
-            mg.seed(args.seed)
+            mg.seed(getattr(args, "seed", 0))
             return args.run(args)
     except BrokenPipeError:  # whoever read our output has gone: not an error, and nothing more to write
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,54 +53,134 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def demo(args: argparse.Namespace) -> int:
-    result = _train(args)
-    picture = result.folder / "unrolled.svg"
-    mg.seed(args.seed)
-    unrolled(args.cell, steps=4, level="gate", values=True).save(picture)
-    unrolled(args.cell, steps=4).save(picture.with_suffix(".html"))
-    model = _shown(result.folder / "model.safetensors")
+    folder = Path(args.out)
+    done = char_lm.run(folder, _given(args), console)
+    _report_end(done.stopped_by, done.steps)
+    if done.bits is not None:
+        better = "better than" if done.bits < done.bigram else "NOT better than"
+        console.print(f"Validation: {done.bits:.3f} bits per character, {better} the bigram model's {done.bigram:.3f}.")
     pictures = {
         "unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients",
         "unrolled.html": "the same, played step by step in a browser",
     }
-    _report(result, pictures)
+    _report_files(folder, pictures)
+    model = _shown(folder / "model.safetensors")
     console.print("\nTry next:", style="bold")
     for command in (
         f'minigrad-rnn sample --model {model} --prime "def " --temperature 0.8',
+        f"minigrad-rnn serve {model}",
         "minigrad-rnn draw --cell gru --steps 3 -o gru.svg",
         "minigrad-rnn train --text FILE --cell gru --hidden 256 --out my-run",
     ):
         console.print(f"  {command}", soft_wrap=True)
-    return 130 if result.interrupted else 0
+    return _status(done.stopped_by)
 
 
 def train(args: argparse.Namespace) -> int:
-    result = _train(args)
-    _report(result, {})
-    return 130 if result.interrupted else 0
+    from .training.launch import launch
+
+    group = Group.world() if args.parallel else Group.alone()
+    given = (config.read(args.config) if args.config else {}) | _given(args)
+    result, task = launch(args.out, given, console, group, args.resume)
+    if not group.rank:
+        _report_training(result, task, Path(args.out))
+    return _status(result.stopped_by)
 
 
-def _train(args: argparse.Namespace) -> char_lm.Result:
-    chosen = {name: value for name, value in vars(args).items() if name in char_lm.Options.__dataclass_fields__}
-    return char_lm.run(char_lm.Options(**chosen), console)
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """The values of a configuration that the command line names."""
+    values = {name: value for name, value in vars(args).items() if name in config.OPTIONS}
+    for name, value in values.items():
+        if isinstance(value, list):
+            values[name] = {key: item for pair in value for key, item in pair.items()}
+    if values.get("text"):
+        values["text"] = str(Path(values["text"]).absolute())
+    return values
 
 
-def _report(result: char_lm.Result, more: dict[str, str]) -> None:
-    if result.interrupted:
-        console.print(f"Interrupted after {result.steps:,} steps: what there is has been saved.", style="bold yellow")
-    better = "better than" if result.bits < result.bigram else "NOT better than"
-    console.print(
-        f"Validation: {result.bits:.3f} bits per character, {better} the bigram model's {result.bigram:.3f}.",
-    )
+def _report_training(result: Result, task: Task, folder: Path) -> None:
+    from .training.report import shown
+
+    _report_end(result.stopped_by, result.steps, f"; continue with: minigrad-rnn train --resume --out {_shown(folder)}")
+    if result.best is not None:
+        console.print(f"Best validation: {shown(task.metric, result.best)}, after step {result.best_step:,}.")
+    _report_files(folder, {})
+
+
+def _report_end(stopped_by: int, steps: int, more: str = ".") -> None:
+    if stopped_by:
+        told = f"Interrupted after {steps:,} steps: what there is has been saved{more}"
+        console.print(told, style="bold yellow", soft_wrap=True)
+
+
+def _status(stopped_by: int) -> int:
+    return 128 + stopped_by if stopped_by else 0
+
+
+def _report_files(folder: Path, more: dict[str, str]) -> None:
     files = {
-        "model.safetensors": "the trained model",
+        "model.safetensors": "the trained model, best on validation",
+        "last.safetensors": "the checkpoint to go on from",
+        "metrics.jsonl": "all figures, a line each",
         "loss.png": "its loss over time",
+        "gradients.png": "the gradients' norms",
         "sample.txt": "what it writes, at three temperatures",
     } | more
-    console.print(f"In {_shown(result.folder)}:", soft_wrap=True)
+    console.print(f"In {_shown(folder)}:", soft_wrap=True)
     for name, what in files.items():
-        if (result.folder / name).exists():
+        if (folder / name).exists():
             console.print(f"  {name:<18} {what}", soft_wrap=True)
+
+
+def runs(args: argparse.Namespace) -> int:
+    from .training.compare import find_runs, ranked, summarise, table
+    from .training.plots import plot_runs
+
+    found = ranked([summarise(folder) for folder in find_runs(args.folders)])
+    console.print(table(found))
+    metrics = {run.metric for run in found if run.metric}
+    if args.output:
+        if len(metrics) != 1:
+            raise config.ConfigError(f"a plot wants runs of one metric, not {', '.join(sorted(metrics)) or 'of none'}")
+        plot_runs(Path(args.output), {run.name: run.lines for run in found}, metrics.pop())
+        console.print(f"{_shown(Path(args.output))}: their validations", soft_wrap=True)
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    model = CharModel.load(_model(args.model), args.cell)
+    suffix = Path(args.output).suffix
+    if suffix == ".onnx":
+        from .interop.onnx_export import export_onnx
+
+        export_onnx(model, args.output)
+    elif suffix == ".safetensors":
+        from .interop.torch_weights import torch_arrays
+
+        mg.save(args.output, torch_arrays(model))
+    else:
+        raise config.ConfigError(f"{args.output} says no format: end it in .onnx, or .safetensors (PyTorch's weights)")
+    console.print(f"{_shown(Path(args.output))}: written", soft_wrap=True)
+    return 0
+
+
+def serve(args: argparse.Namespace) -> int:
+    from .serve.run import serve as run_server
+
+    return run_server(
+        _model(args.model),
+        args.host,
+        args.port,
+        cell=args.cell,
+        max_length=args.max_length,
+        max_concurrent=args.max_concurrent,
+        open_browser=args.open,
+    )
+
+
+def _model(path: str) -> Path:
+    """A model's file; of a run's folder, the model in it."""
+    return Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
 
 
 def _shown(path: Path) -> str:
@@ -109,7 +190,7 @@ def _shown(path: Path) -> str:
 
 
 def sample(args: argparse.Namespace) -> int:
-    model = CharModel.load(args.model, args.cell)
+    model = CharModel.load(_model(args.model), args.cell)
     characters = model.continue_text(args.prime, args.length, args.temperature, args.seed)
     sys.stdout.write(args.prime)
     for character in characters:
@@ -163,46 +244,91 @@ def _number(kind: Callable[[str], Any], least: float, told: str) -> Callable[[st
 
 _whole = _number(int, 1, "a whole number from 1 up")
 _seed = _number(int, 0, "a whole number from 0 up")
-_rate = _number(float, 1e-12, "a number above 0")
 _temperature = _number(float, 0, "a number from 0 up")
+
+
+def _add_options(added: Any, names: Sequence[str], defaults: dict[str, Any]) -> None:
+    """Flags for options of a configuration; only those that are given are in the arguments afterwards."""
+    for name in names:
+        option = config.OPTIONS[name]
+        flag, kind = f"--{name.replace('_', '-')}", config.kind_of(option)
+        default = defaults.get(name, option.default)
+        text = option.metadata["help"] + ("" if kind is dict or name == "text" else f" (default: {default})")
+        more: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": name, "help": text.replace("%", "%%")}
+        if kind is bool:
+            added.add_argument(flag, action=argparse.BooleanOptionalAction, **more)
+            continue
+        if choices := option.metadata["choices"]:
+            more["help"] = f"{option.metadata['help']}: {', '.join(choices)} (default: {default})"
+        if kind is dict:
+            more["action"] = "append"
+        metavar = "NAME=VALUE" if kind is dict else "FILE" if name == "text" else kind.__name__.upper()
+        added.add_argument(flag, type=_option(name), metavar=metavar, **more)
+
+
+def _option(name: str) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            value = config.parse(name, text)
+            config.Config(**{name: value})
+        except config.ConfigError as error:
+            raise argparse.ArgumentTypeError(error.message) from None
+        return value
+
+    return parse
 
 
 def _parser() -> argparse.ArgumentParser:
     shared = _Parser(add_help=False)
     backend = os.environ.get("MINIGRAD_BACKEND") or "numpy"
     shared.add_argument("--backend", default=backend, metavar="NAME", help=f"numpy, cupy, cupy:1, auto (now {backend})")
-    shared.add_argument("--seed", type=_seed, default=0, help="for weights and samples (default: 0)")
+    seeded = _Parser(add_help=False, parents=[shared])
+    seeded.add_argument("--seed", type=_seed, default=0, help="for weights and samples (default: 0)")
     parser = _Parser(prog="minigrad-rnn", description="Recurrent networks whose graphs can be drawn.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, parents=[shared], help=text, description=text)
+    def command(name: str, run: object, text: str, parent: _Parser = seeded) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, parents=[parent], help=text, description=text)
         added.set_defaults(run=run)
         return added
 
-    defaults = char_lm.Options()
-    for name, run, text, out in (
-        ("demo", demo, "Train a character model in about a minute and draw an unrolled graph.", defaults.out),
-        ("train", train, "Train a character model with sizes of your own.", "minigrad-run"),
-    ):
-        added = command(name, run, text)
-        added.add_argument("--text", metavar="FILE", help="UTF-8 text to learn (default: Python's standard library)")
-        added.add_argument("--cell", default=defaults.cell, help="rnn, lstm, gru, or module:Class (default: lstm)")
-        added.add_argument("--steps", type=_whole, default=defaults.steps, help=f"updates (default: {defaults.steps})")
-        added.add_argument("--threads", type=_whole, default=defaults.threads, help="BLAS threads (default: 1)")
-        added.add_argument("--out", default=out, metavar="DIR", help=f"folder for what is made (default: {out})")
-        if name == "train":
-            for size in ("hidden", "embedding", "layers", "batch", "length"):
-                value = getattr(defaults, size)
-                added.add_argument(f"--{size}", type=_whole, default=value, help=f"default: {value}")
-            added.add_argument("--lr", type=_rate, default=defaults.lr, help=f"default: {defaults.lr}")
+    added = command("demo", demo, "Train a character model in about a minute and draw an unrolled graph.", shared)
+    _add_options(added, ("text", "cell", "steps", "threads", "seed"), {"steps": char_lm.STEPS})
+    added.add_argument("--out", default="minigrad-demo", metavar="DIR", help="folder (default: minigrad-demo)")
+
+    added = command("train", train, "Train a model; a run that was interrupted goes on with --resume.", shared)
+    added.add_argument("config", nargs="?", metavar="CONFIG.toml", help="what to train; flags come before it")
+    added.add_argument("--out", default="minigrad-run", metavar="DIR", help="the run's folder (default: minigrad-run)")
+    added.add_argument("--resume", action="store_true", help="go on where the run in that folder was left")
+    added.add_argument("--parallel", action="store_true", help="in all processes that mpiexec started, together")
+    for section in config.SECTIONS:
+        group = added.add_argument_group(f"[{section}]")
+        _add_options(group, [n for n, o in config.OPTIONS.items() if o.metadata["section"] == section], {})
+
+    added = command("runs", runs, "Compare runs: a table, and a plot.")
+    added.add_argument("folders", nargs="*", default=["."], metavar="DIR", help="runs, or folders of runs (default: .)")
+    added.add_argument("-o", "--output", metavar="FILE.png", help="plot their validations")
 
     added = command("sample", sample, "Continue a text with a trained model.")
-    added.add_argument("--model", required=True, metavar="FILE", help="a model.safetensors of demo or train")
+    added.add_argument("--model", required=True, metavar="FILE", help="a run's folder, or its model.safetensors")
     added.add_argument("--prime", default="", help="the text to continue")
     added.add_argument("--length", type=_whole, default=500, help="characters to write (default: 500)")
     added.add_argument("--temperature", type=_temperature, default=0.8, help="0 is the likeliest (default: 0.8)")
 
+    added.add_argument("--cell", help="module:Class, for a model of a cell of your own")
+
+    added = command("serve", serve, "Show a trained model in the browser: type, and watch the text and its units grow.")
+    added.add_argument("model", metavar="MODEL", help="a run's folder, or its model.safetensors")
+    added.add_argument("--host", default="127.0.0.1", help="who may come: this machine alone (default: 127.0.0.1)")
+    added.add_argument("--port", type=_number(int, 0, "a whole number from 0 up"), default=8765, help="0: a free one")
+    added.add_argument("--max-length", type=_whole, default=2000, help="of a text (default: 2000 characters)")
+    added.add_argument("--max-concurrent", type=_whole, default=2, help="texts at a time (default: 2)")
+    added.add_argument("--cell", help="module:Class, for a model of a cell of your own")
+    added.add_argument("--open", action="store_true", help="show it in the browser")
+
+    added = command("export", export, "Write a trained model for other tools: ONNX, or PyTorch's names and layout.")
+    added.add_argument("model", metavar="MODEL", help="a run's folder, or its model.safetensors")
+    added.add_argument("-o", "--output", required=True, metavar="FILE", help="FILE.onnx, or FILE.safetensors (PyTorch)")
     added.add_argument("--cell", help="module:Class, for a model of a cell of your own")
 
     added = command("draw", draw, "Draw the unrolled graph of a small network.")

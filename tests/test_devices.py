@@ -12,7 +12,7 @@ from strict import Device, StrictArray, Waits
 import minigrad as mg
 import minigrad_rnn as mr
 from minigrad import bounds, errors, nn, optim
-from minigrad_rnn.training import fit
+from minigrad_rnn.training import Config, Task, Trainer
 
 # Several devices
 
@@ -192,13 +192,28 @@ def test_a_training_step_asks_for_no_number(strict, cell):
     with mg.use_backend("strict"):
         model = Model()
         codes = [strict(np.random.default_rng(i).integers(0, 7, (3, 2))) for i in range(4)]
-        steps = fit(model, zip(codes, codes[::-1]), optim.Adam(model.parameters(), lr=0.01), 4)
+
+        class Next(Task):
+            def __init__(self):
+                self.model, self.rows, self.epoch, self.carry = model, 2, 100, True
+
+            def batch(self, step, rows):
+                return codes[step][:, rows], codes[-1 - step][:, rows]
+
+            def loss(self, batch, state):
+                logits, state = self.model(batch[0], state)
+                return nn.cross_entropy(logits, batch[1]), batch[1].size, state
+
+        trainer = Trainer(Next(), Config(lr=0.01))
         Waits.count = 0
-        losses = list(steps)
+        updates = [trainer.update() for _ in range(4)]
         assert Waits.count == 0
-        assert all(type(loss.data) is StrictArray for loss in losses)
-        assert losses[0].item() > 0
+        assert all(update.loss is None and update.seen == 6 for update in updates)
+        assert type(next(model.parameters()).data) is StrictArray
+        trainer.read()
         assert Waits.count > 0
+        assert len(trainer.losses) == 4
+        assert trainer.losses[0] > 0
 
 
 # Random numbers

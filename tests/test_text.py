@@ -1,12 +1,20 @@
 """Texts, vocabularies, streams, and the bigram model."""
 
-import itertools
-
 import numpy as np
 import pytest
 
 from minigrad.tensor import on_host
-from minigrad_rnn.data import TextError, Vocabulary, bigram_bits, read_text, split, stdlib_text, streams
+from minigrad_rnn.data import (
+    Streams,
+    TextError,
+    Vocabulary,
+    Words,
+    bigram_bits,
+    read_pairs,
+    read_text,
+    split,
+    stdlib_text,
+)
 
 
 def test_the_standard_library_is_a_fixed_text():
@@ -26,20 +34,48 @@ def test_vocabulary():
 
 def test_streams_follow_each_other():
     codes = np.arange(103)
-    pairs = list(streams(codes, batch=4, length=10, repeat=False))
+    streams = Streams(codes, batch=4, length=10)
+    pairs = list(streams)
+    assert len(streams) == 3
     assert [x.shape for x, _ in pairs] == [(10, 4), (10, 4), (5, 4)]
     inputs = np.concatenate([on_host(x) for x, _ in pairs])
     np.testing.assert_array_equal(inputs, np.arange(100).reshape(4, 25).T)
     for x, y in pairs:
         np.testing.assert_array_equal(on_host(y), on_host(x) + 1)
-    again = itertools.islice(streams(codes, 4, 10), 3, 4)
-    np.testing.assert_array_equal(on_host(next(again)[0]), on_host(pairs[0][0]))
+    some = streams.piece(1, slice(1, 3))
+    np.testing.assert_array_equal(on_host(some[0]), on_host(pairs[1][0])[:, 1:3])
+    with pytest.raises(IndexError, match="there are 3"):
+        streams.piece(3)
 
 
 def test_split_keeps_the_order():
     train, validation = split(np.arange(1000))
     np.testing.assert_array_equal(np.concatenate([train, validation]), np.arange(1000))
     assert len(validation) == 100
+    assert len(split(np.arange(1000), 250)[1]) == 250
+    with pytest.raises(TextError, match="fewer"):
+        split(np.arange(1000), 999)
+
+
+def test_words():
+    text = "the cat's hat, the cat's hat; the dog\n"
+    words = Words.of(text, 5)
+    assert words.symbols == ["<unk>", "the", "cat's", "hat", "\n"]
+    assert words.encode("the dog's hat\n").tolist() == [1, 0, 3, 4]
+    assert words.decode([1, 2, 3, 4, 0]) == " the cat's hat\n <unk>"
+    assert Words(words.symbols).encode(text).tolist() == words.encode(text).tolist()
+    with pytest.raises(ValueError, match="each once"):
+        Words(["<unk>", "a", "a"])
+
+
+def test_pairs(tmp_path):
+    path = tmp_path / "pairs.tsv"
+    path.write_text("one\t1\n\ntwo\t2\nthree\t3\nfour\t4\n")
+    assert read_pairs(path) == [("one", "1"), ("two", "2"), ("three", "3"), ("four", "4")]
+    for content, told in (("one\t1\ntwo 2\n", "line 2"), ("a\tb\tc\n", "line 1"), ("a\tb\n", "1 pairs")):
+        path.write_text(content)
+        with pytest.raises(TextError, match=told):
+            read_pairs(path)
 
 
 def test_bigram_bits():

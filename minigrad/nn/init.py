@@ -7,7 +7,10 @@ fan-out. The plain name of a scheme draws uniformly, `…_normal` from the norma
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,15 +19,30 @@ from ..backend import NUMPY, current_backend
 from .module import Parameter
 
 Shape = int | tuple[int, ...]
+_skipped: ContextVar[bool] = ContextVar("minigrad_init_skipped", default=False)
 
 
-def _parameter(values: np.ndarray, dtype: Any) -> Parameter:
-    return Parameter(current_backend().xp.asarray(values.astype(dtype)))
+@contextlib.contextmanager
+def skipped() -> Iterator[None]:
+    """`with init.skipped(): model = …`: parameters hold whatever the memory held, and no random number is drawn.
+
+    For a model whose values are loaded next: it is made at once, and its memory is not touched before.
+    """
+    token = _skipped.set(True)
+    try:
+        yield
+    finally:
+        _skipped.reset(token)
+
+
+def _parameter(shape: Shape, values: Callable[[], np.ndarray], dtype: Any) -> Parameter:
+    xp = current_backend().xp
+    return Parameter(xp.empty(shape, dtype) if _skipped.get() else xp.asarray(values().astype(dtype)))
 
 
 def constant(shape: Shape, value: float = 0.0, dtype: Any = "float32") -> Parameter:
     """`value` everywhere."""
-    return _parameter(np.full(shape, value), dtype)
+    return _parameter(shape, lambda: np.full(shape, value), dtype)
 
 
 def zeros(shape: Shape, dtype: Any = "float32") -> Parameter:
@@ -39,20 +57,24 @@ def ones(shape: Shape, dtype: Any = "float32") -> Parameter:
 
 def uniform(shape: Shape, bound: float, dtype: Any = "float32") -> Parameter:
     """Uniform in [-bound, bound)."""
-    return _parameter(NUMPY.generator.uniform(-bound, bound, shape), dtype)
+    return _parameter(shape, lambda: NUMPY.generator.uniform(-bound, bound, shape), dtype)
 
 
 def normal(shape: Shape, std: float = 1.0, dtype: Any = "float32") -> Parameter:
     """Normal with mean 0."""
-    return _parameter(NUMPY.generator.normal(0.0, std, shape), dtype)
+    return _parameter(shape, lambda: NUMPY.generator.normal(0.0, std, shape), dtype)
 
 
 def truncated_normal(shape: Shape, std: float = 1.0, bound: float = 2.0, dtype: Any = "float32") -> Parameter:
     """Normal with mean 0, what lies beyond `bound` standard deviations drawn again."""
-    values = NUMPY.generator.normal(size=shape)
-    while (beyond := np.abs(values) > bound).any():
-        values[beyond] = NUMPY.generator.normal(size=int(beyond.sum()))
-    return _parameter(std * values, dtype)
+
+    def values() -> np.ndarray:
+        drawn = NUMPY.generator.normal(size=shape)
+        while (beyond := np.abs(drawn) > bound).any():
+            drawn[beyond] = NUMPY.generator.normal(size=int(beyond.sum()))
+        return std * drawn
+
+    return _parameter(shape, values, dtype)
 
 
 def gain(nonlinearity: str, slope: float = 0.01) -> float:
@@ -126,11 +148,15 @@ def orthogonal(size: int, blocks: int = 1, dtype: Any = "float32", gain: float =
 
     Drawn uniformly: the Q of a normal matrix, its columns' signs fixed by the diagonal of R.
     """
-    matrices = []
-    for _ in range(blocks):
-        q, r = np.linalg.qr(NUMPY.generator.normal(size=(size, size)))
-        matrices.append(gain * q * np.sign(np.diag(r)))
-    return _parameter(np.concatenate(matrices, axis=1), dtype)
+
+    def values() -> np.ndarray:
+        matrices = []
+        for _ in range(blocks):
+            q, r = np.linalg.qr(NUMPY.generator.normal(size=(size, size)))
+            matrices.append(gain * q * np.sign(np.diag(r)))
+        return np.concatenate(matrices, axis=1)
+
+    return _parameter((size, blocks * size), values, dtype)
 
 
 def identity(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
@@ -138,15 +164,19 @@ def identity(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1
 
     (Le, Jaitly and Hinton 2015, section 2.)
     """
-    return _parameter(np.tile(gain * np.eye(size), blocks), dtype)
+    return _parameter((size, blocks * size), lambda: np.tile(gain * np.eye(size), blocks), dtype)
 
 
 def sparse(
     fan_in: int, fan_out: int, connections: int = 15, std: float = 1.0, blocks: int = 1, dtype: Any = "float32"
 ) -> Parameter:
     """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5)."""
-    order = NUMPY.generator.random((fan_in, blocks * fan_out)).argsort(axis=0)  # in each column, a random order
-    return _parameter(np.where(order < connections, NUMPY.generator.normal(0.0, std, order.shape), 0.0), dtype)
+
+    def values() -> np.ndarray:
+        order = NUMPY.generator.random((fan_in, blocks * fan_out)).argsort(axis=0)  # in each column, a random order
+        return np.where(order < connections, NUMPY.generator.normal(0.0, std, order.shape), 0.0)
+
+    return _parameter((fan_in, blocks * fan_out), values, dtype)
 
 
 def chrono(size: int, longest: float, dtype: Any = "float32") -> Parameter:
@@ -157,4 +187,4 @@ def chrono(size: int, longest: float, dtype: Any = "float32") -> Parameter:
     """
     if longest < 2:
         raise ValueError(f"chrono takes the longest time to remember, in steps, at least 2, not {longest}")
-    return _parameter(np.log(NUMPY.generator.uniform(1, longest - 1, size)), dtype)
+    return _parameter(size, lambda: np.log(NUMPY.generator.uniform(1, longest - 1, size)), dtype)

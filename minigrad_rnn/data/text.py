@@ -1,10 +1,12 @@
-"""Text as sequences of characters."""
+"""Text as sequences of characters, or of words."""
 
 from __future__ import annotations
 
+import re
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,66 +41,139 @@ def stdlib_text(size: int = 1_000_000) -> str:
     return text
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file. Raises TextError if it is missing, no text, or under 1,000 characters."""
+def read_text(path: str | Path, least: int = SHORTEST) -> str:
+    """The text of a UTF-8 file. Raises TextError if it is missing, no text, or under `least` characters."""
     try:
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise TextError(f"{path} is no UTF-8 text (byte {error.start}): convert it, with iconv say") from None
     except OSError as error:
         raise TextError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(text) < SHORTEST:
-        raise TextError(f"{path} has {len(text)} characters: give a text of at least {SHORTEST:,}")
+    if len(text) < least:
+        raise TextError(f"{path} has {len(text)} characters: give a text of at least {least:,}")
     return text
 
 
 class Vocabulary:
-    """The characters of a text, in order; a character's number is its place."""
+    """The characters of a text, in order; a character's number is its place. ValueError for no characters."""
+
+    unit = "character"
 
     def __init__(self, characters: str):
-        self.characters = "".join(sorted(set(characters)))
-        self._codes = {character: i for i, character in enumerate(self.characters)}
+        if not characters:
+            raise ValueError("a vocabulary is made of the characters of a text, and was given none")
+        self._points = np.unique(_code_points(characters))
+        self.characters = self._points.tobytes().decode(UTF_32, "surrogatepass")
 
     def __len__(self) -> int:
-        return len(self.characters)
+        return len(self._points)
 
     def encode(self, text: str) -> np.ndarray:
         """Characters -> int64 numbers. Raises TextError for a character that is not in the vocabulary."""
-        try:
-            return np.array([self._codes[character] for character in text], dtype=np.int64)
-        except KeyError as error:
+        points = _code_points(text)
+        codes = np.searchsorted(self._points, points)
+        known = self._points[np.minimum(codes, len(self) - 1)] == points
+        if not known.all():
+            stranger = text[int(np.argmin(known))]
             raise TextError(
-                f"the model does not know the character {error.args[0]!r}: its text did not have it; leave it out"
-            ) from None
+                f"the model does not know the character {stranger!r}: its text did not have it; leave it out"
+            )
+        return codes.astype(np.int64, copy=False)
 
     def decode(self, codes: Any) -> str:
         """Numbers -> characters."""
         return "".join(self.characters[int(code)] for code in codes)
 
+    @property
+    def symbols(self) -> str:
+        """What JSON holds of it: `Vocabulary(symbols)` is the same again."""
+        return self.characters
 
-def split(codes: np.ndarray, validation: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
-    """The first part to train on, and the last `validation` of it to validate on."""
-    cut = len(codes) - max(2, int(len(codes) * validation))
-    return codes[:cut], codes[cut:]
+
+UTF_32 = "utf-32-le"
 
 
-def streams(codes: np.ndarray, batch: int, length: int, repeat: bool = True) -> Iterator[tuple[Any, Any]]:
-    """Cut `codes` into `batch` parallel streams and read them `length` steps at a time: (inputs, targets).
+def _code_points(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(UTF_32, "surrogatepass"), "<u4")
 
-    Both are (time, batch) integers on the current backend; targets are one step ahead. Consecutive pairs continue
-    each other, so that a state can be carried over, until the streams end; then, if `repeat`, they start again. The
-    last piece of a pass may be shorter.
+
+class Words:
+    """The commonest words of a text, by how common; a word's number is its place, and 0 stands for all the others.
+
+    A word is a run of letters and digits, with an apostrophe inside; any other character but a space is one by itself,
+    the end of a line too.
     """
-    batch = min(batch, (len(codes) - 1) // 2)
-    width = (len(codes) - 1) // batch
-    inputs = codes[: batch * width].reshape(batch, width).T
-    targets = codes[1 : batch * width + 1].reshape(batch, width).T
-    asarray = current_backend().asarray
-    while True:
-        for start in range(0, width, length):
-            yield asarray(inputs[start : start + length]), asarray(targets[start : start + length])
-        if not repeat:
-            return
+
+    unit = "word"
+    OTHER = "<unk>"
+    PATTERN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|\n|[^\w\s]|_")
+
+    def __init__(self, symbols: Iterable[str]):
+        self.symbols = list(symbols)
+        if not self.symbols or self.symbols[0] != self.OTHER or len(set(self.symbols)) < len(self.symbols):
+            raise ValueError(f"words are {self.OTHER!r} and then others, each once")
+        self._codes = {word: i for i, word in enumerate(self.symbols)}
+
+    @classmethod
+    def of(cls, text: str, most: int) -> Words:
+        """The `most` commonest of the text's words, those as common by the alphabet."""
+        counts = Counter(cls.PATTERN.findall(text))
+        ranked = sorted(counts, key=lambda word: (-counts[word], word))
+        return cls([cls.OTHER, *ranked[: max(1, most - 1)]])
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: str) -> np.ndarray:
+        """A text's words -> int64 numbers."""
+        return np.array([self._codes.get(word, 0) for word in self.PATTERN.findall(text)], dtype=np.int64)
+
+    def decode(self, codes: Any) -> str:
+        """Numbers -> words, a space between two."""
+        words = [self.symbols[int(code)] for code in codes]
+        return "".join(word if word in "\n.,;:!?)’'" else f" {word}" for word in words)
+
+
+def split(items: Any, validation: float = 0.1) -> tuple[Any, Any]:
+    """The first part to train on, and the last of it to validate on: a share, or from 1 up so many.
+
+    Raises TextError where one of the two would have less than two.
+    """
+    count = max(2, int(len(items) * validation)) if validation < 1 else int(validation)
+    if min(count, len(items) - count) < 2:
+        raise TextError(
+            f"of {len(items):,}, {count:,} cannot be kept for validation: choose fewer, or give a longer text"
+        )
+    return items[:-count], items[-count:]
+
+
+class Streams:
+    """`codes` cut into `batch` parallel streams, read `length` steps at a time: (inputs, targets) by number.
+
+    Both are (time, batch) integers on the current backend; targets are one step ahead. Each pair continues the one
+    before it, so that a state can be carried over. The last may be shorter; what does not fill the streams is left.
+    """
+
+    def __init__(self, codes: np.ndarray, batch: int, length: int):
+        self.batch = min(batch, (len(codes) - 1) // 2)
+        self.length, self.width = length, (len(codes) - 1) // self.batch
+        count = self.batch * self.width
+        self._inputs = codes[:count].reshape(self.batch, self.width).T
+        self._targets = codes[1 : count + 1].reshape(self.batch, self.width).T
+
+    def __len__(self) -> int:
+        return -(-self.width // self.length)
+
+    def piece(self, number: int, rows: slice = slice(None)) -> tuple[Any, Any]:
+        """Inputs and targets of piece `number`, of the streams `rows`. IndexError where there is none."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"there is no piece {number}: there are {len(self)}")
+        steps = slice(number * self.length, (number + 1) * self.length)
+        asarray = current_backend().asarray
+        return asarray(self._inputs[steps, rows]), asarray(self._targets[steps, rows])
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return (self.piece(number) for number in range(len(self)))
 
 
 def bigram_bits(train: np.ndarray, validation: np.ndarray, count: int) -> float:

@@ -1,4 +1,10 @@
-"""Training: the loop, and what is shown of it."""
+"""Training: runs that can be interrupted and go on, in one process or several."""
 
-from .loop import fit
-from .report import Progress, plot_losses
+from .checkpoint import Checkpoint
+from .config import Config, ConfigError
+from .fit import Result, Watcher, fit
+from .parallel import Group
+from .report import Progress
+from .run import Run, RunError
+from .tasks import Task, make_task
+from .trainer import DivergedError, Trainer, Update

@@ -1,52 +1,52 @@
-"""What is shown of a training run: the progress bar, and the plot of its losses."""
+"""What is shown of a run while it trains."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections import deque
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-import minigrad as mg
-from minigrad.serialize import atomic_write
+from .tasks import Task
+from .trainer import Trainer, Update
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-READ_EVERY = 10  # steps
+SMOOTHED = 20  # updates
+LEAST_WAIT = 10.0  # seconds between two lines of a log
 
 
 class Progress:
-    """A live bar: loss and bits per character (the mean of the last 20 steps), characters per second, time left.
+    """A live bar: loss (the mean of the last 20 updates), the last validation's metric, throughput, time left.
 
-    Where the output is no terminal it prints a line at every tenth of the way instead.
+    Where the output is no terminal it prints a line now and then instead. Use it as a context, and as the watcher of
+    `fit`.
     """
 
-    def __init__(self, console: Console, steps: int, characters_per_step: int):
+    def __init__(self, console: Console, task: Task, samples: bool = False):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        self.console, self.steps, self.characters_per_step = console, steps, characters_per_step
-        self._read: list[float] = []
-        self._unread: list[mg.Tensor] = []
+        self.console, self.task, self.samples = console, task, samples
         self._bar = Bar(
             TextColumn("training"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn(
-                "loss {task.fields[nats]:.3f} · {task.fields[bits]:.3f} bits/char · {task.fields[rate]:,.0f} chars/s"
-            ),
-            TextColumn("·"),
+            TextColumn("{task.fields[told]} ·"),
             TimeRemainingColumn(),
             TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             expand=True,
         )
-        self._task = self._bar.add_task("", total=steps, nats=math.nan, bits=math.nan, rate=0.0)
-        self._busy = 0.0
+        self._id = self._bar.add_task("", total=None, told="")
+        self._losses: deque[float] = deque(maxlen=SMOOTHED)
+        self._figure = ""
+        self._count, self._busy = 0, 0.0  # what has been learned from, and seconds; without the first, which compiles
+        self._last = 0.0  # when the last update was done, or a validation
+        self._started, self._line = time.perf_counter(), 0.0  # when the last line was printed
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -55,63 +55,46 @@ class Progress:
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
 
-    @property
-    def losses(self) -> list[float]:
-        """The loss of every step so far, in bits."""
-        if self._unread:
-            self._read += [nats / math.log(2) for nats in mg.stack(self._unread).tolist()]
-            self._unread.clear()
-        return self._read
+    def updated(self, trainer: Trainer, update: Update) -> None:
+        """Show an update."""
+        now = time.perf_counter()
+        if update.loss is not None:
+            self._losses.append(update.loss)
+        if self._last:
+            self._count += update.seen
+            self._busy += now - self._last
+        self._last = now
+        rate = self._count / self._busy if self._busy else 0.0
+        told = f"loss {fmean(self._losses or [math.nan]):.4f}{self._figure}"
+        told += f" · {rate:,.0f} {self.task.unit}s/s" if rate else ""
+        self._bar.update(self._id, completed=trainer.step, total=trainer.steps, told=told)
+        wait = max(LEAST_WAIT, (now - self._started) / 20)
+        if not self.console.is_terminal and (now - self._line >= wait or trainer.step == trainer.steps):
+            left = f"  {(trainer.steps - trainer.step) * update.seen / rate:,.0f} s left" if rate else ""
+            self.console.print(f"step {trainer.step:,}/{trainer.steps:,}  {told}{left}", soft_wrap=True)
+            self._line = now
 
-    def watch(self, losses: Iterable[mg.Tensor]) -> Iterator[int]:
-        """Follow a training loop: show its losses, yield the number of steps done.
+    def validated(self, trainer: Trainer, figures: dict[str, float], sample: str) -> None:
+        """Show the figures of a validation, and what the model makes."""
+        name = self.task.metric
+        self._last = time.perf_counter()
+        best = " (the best so far)" if trainer.best_step == trainer.step else ""
+        self._figure = f" · {shown(name, figures[name])}"
+        others = [shown(*item) for item in figures.items() if item[0] != name]
+        told = f"validation after step {trainer.step:,}: {shown(name, figures[name])}{best}"
+        self.console.print("; ".join([told, *others]), soft_wrap=True)
+        if self.samples and sample:
+            from rich.text import Text
 
-        Losses are read READ_EVERY at a time, so that a GPU is not waited for at every step.
-        """
-        iterator = iter(losses)
-        bits = math.nan
-        for step in range(1, self.steps + 1):
-            started = time.perf_counter()
-            self._unread.append(next(iterator))
-            if step in (1, self.steps) or step % READ_EVERY == 0:
-                bits = fmean(self.losses[-20:])
-            self._busy += time.perf_counter() - started
-            rate = step * self.characters_per_step / self._busy
-            self._bar.update(self._task, advance=1, nats=bits * math.log(2), bits=bits, rate=rate)
-            if not self.console.is_terminal and (step % max(1, self.steps // 10) == 0 or step == self.steps):
-                left = self._busy / step * (self.steps - step)
-                self.console.print(
-                    f"step {step}/{self.steps}  loss {bits * math.log(2):.3f}  {bits:.3f} bits/char  "
-                    f"{rate:,.0f} chars/s  {left:.0f} s left",
-                )
-            yield step
+            self.console.print(Text(sample.strip("\n")))
+            self.console.print()
 
 
-def plot_losses(
-    path: str | Path,
-    losses: Sequence[float],
-    validation: Sequence[tuple[int, float]],
-    baseline: float,
-    characters_per_step: int,
-) -> None:
-    """Draw training and validation loss (bits per character) over characters seen, and the bigram model's, to a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
-    axes: Any = figure.subplots()
-    seen = [(i + 1) * characters_per_step for i in range(len(losses))]
-    reach = len(losses) // 60  # each point is the mean of as many steps before it as after it
-    smoothed = [fmean(losses[max(0, i - reach) : i + reach + 1]) for i in range(len(losses))]
-    axes.plot(seen, losses, color="#9ecae1", linewidth=0.6, label="training, each step")
-    axes.plot(seen, smoothed, color="#08519c", linewidth=1.8, label="training, smoothed")
-    if validation:
-        points = [(step * characters_per_step, bits) for step, bits in validation]
-        axes.plot(*zip(*points, strict=True), "o-", color="#d94801", linewidth=1.5, label="validation")
-    axes.axhline(baseline, color="#555555", linestyle="--", linewidth=1.2, label=f"bigram model: {baseline:.2f}")
-    axes.set(xlabel="characters seen", ylabel="bits per character", ylim=(0, max(baseline * 1.6, min(losses[0], 8.0))))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} M" if value >= 1e5 else f"{value:g}")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
-    with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+def shown(name: str, figure: float) -> str:
+    """A figure with its name, as a person reads it."""
+    if name == "bits_per_character":
+        return f"{figure:.3f} bits/char"
+    if name == "accuracy":
+        return f"accuracy {figure:.1%}"
+    digits = 1 if figure >= 100 else 4
+    return f"{name.replace('_', ' ')} {figure:.{digits}f}" if math.isfinite(figure) else f"{name} {figure}"

@@ -1,0 +1,24 @@
+"""Pairs of texts, to translate one into the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .text import TextError, read_text
+
+
+def read_pairs(path: str | Path) -> list[tuple[str, str]]:
+    """The lines "source TAB target" of a UTF-8 file; empty lines are left out.
+
+    Raises TextError for a file that cannot be read, a line that is no pair, and fewer than four pairs.
+    """
+    pairs = []
+    for number, line in enumerate(read_text(path, least=1).splitlines(), 1):
+        if line.strip():
+            source, tab, target = line.partition("\t")
+            if not tab or "\t" in target or not source or not target:
+                raise TextError(f"{path}, line {number}: give two texts with one tab between them, not {line[:60]!r}")
+            pairs.append((source, target))
+    if len(pairs) < 4:
+        raise TextError(f"{path} has {len(pairs)} pairs: give at least 4")
+    return pairs

@@ -1,0 +1,115 @@
+"""Runs side by side: a table, and a plot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .config import Config, read
+from .report import shown
+from .run import CONFIG, METRICS, TIMES, RunError, lines_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ALWAYS = ("cell", "hidden", "layers")  # shown of every run; of what else was chosen, what is not the same in all
+
+
+@dataclass
+class Summary:
+    """A run: what was chosen, how far it got, its best validation and its time."""
+
+    name: str
+    config: Config
+    lines: list[dict[str, Any]]
+    steps: int
+    loss: float | None
+    metric: str | None
+    best: float | None
+    best_step: int
+    seconds: float
+
+
+def find_runs(folders: Iterable[str | Path]) -> list[Path]:
+    """The runs that are `folders`, or lie right below them. Raises RunError where there is none."""
+    found = []
+    for folder in map(Path, folders):
+        here = [folder] if (folder / CONFIG).is_file() else []
+        below = sorted(path.parent for path in folder.glob(f"*/{CONFIG}") if (path.parent / METRICS).is_file())
+        if not here and not below:
+            raise RunError(f"there is no run in {folder}: name the folder of one, or one that holds several")
+        found += here or below
+    return found
+
+
+def summarise(folder: Path) -> Summary:
+    """The run in `folder`, also while it goes on."""
+    lines, times = lines_of(folder / METRICS), lines_of(folder / TIMES)
+    config = Config(**read(folder / CONFIG))
+    validated = [line for line in lines if "validation_loss" in line]
+    metric = best = None
+    best_step = 0
+    if validated:
+        metric = next(
+            name
+            for name in ("accuracy", "bits_per_character", "perplexity", "loss")
+            if f"validation_{name}" in validated[0]
+        )
+        choose = max if metric == "accuracy" else min
+        line = choose(validated, key=lambda line: line[f"validation_{metric}"])
+        best, best_step = line[f"validation_{metric}"], line["step"]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    return Summary(
+        folder.name if folder.name else folder.resolve().name,
+        config,
+        lines,
+        lines[-1]["step"] if lines else 0,
+        losses[-1] if losses else None,
+        metric,
+        best,
+        best_step,
+        times[-1]["seconds"] if times else 0.0,
+    )
+
+
+def table(runs: list[Summary]) -> Table:
+    """The runs, a line each, the best of a kind first."""
+    from rich.table import Table
+
+    differ = {name for run in runs[1:] for name in runs[0].config.differences(run.config)}
+    columns = [*ALWAYS, *(name for name in vars(runs[0].config) if name in differ and name not in ALWAYS)]
+    made = Table("run", *columns, "steps", "loss", "best validation", "at step", "time")
+    for run in runs:
+        best = "" if run.best is None or run.metric is None else shown(run.metric, run.best)
+        made.add_row(
+            run.name,
+            *(_short(getattr(run.config, name)) for name in columns),
+            f"{run.steps:,}",
+            "" if run.loss is None else f"{run.loss:.4f}",
+            best,
+            f"{run.best_step:,}" if best else "",
+            _duration(run.seconds),
+        )
+    return made
+
+
+def ranked(runs: list[Summary]) -> list[Summary]:
+    """Those of one metric together, the best first."""
+
+    def rank(run: Summary) -> tuple[str, float]:
+        best = run.best if run.best is not None else float("inf")
+        return run.metric or "~", -best if run.metric == "accuracy" else best
+
+    return sorted(runs, key=rank)
+
+
+def _short(value: Any) -> str:
+    return Path(value).name if isinstance(value, str) and "/" in value else str(value)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,102 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Protocol
+
+from .config import Config
+from .parallel import Group
+from .run import Run
+from .signals import stop_signals
+from .tasks import Task
+from .trainer import Trainer, Update
+
+
+class Watcher(Protocol):
+    """What looks on while a model is trained."""
+
+    def updated(self, trainer: Trainer, update: Update) -> None:
+        """An update was made."""
+
+    def validated(self, trainer: Trainer, figures: dict[str, float], sample: str) -> None:
+        """The model was validated; `sample` is what it makes now."""
+
+
+@dataclass
+class Result:
+    """What became of a training: updates made, the last figures, the best of the metric and when, why it ended.
+
+    `stopped_by` is the number of the signal that ended it, 0 if it came to its end.
+    """
+
+    steps: int
+    figures: dict[str, float] = field(default_factory=dict)
+    best: float | None = None
+    best_step: int = 0
+    stopped_by: int = 0
+
+
+def fit(
+    task: Task,
+    config: Config | None = None,
+    run: Run | None = None,
+    group: Group | None = None,
+    watcher: Watcher | None = None,
+) -> Result:
+    """Train the model of `task` as `config` says, and return how it went.
+
+    With a `run` everything is kept in its folder, and training goes on from its last checkpoint, bit for bit; `config`
+    is then the run's. Ctrl-C and SIGTERM end it after the update that is being made, with a checkpoint. The processes
+    of `group` train together, each with a task and a run of its own, made alike. Raises DivergedError where the loss is
+    no number any more, ConfigError for what does not go together, RunError where nothing can be saved.
+    """
+    config = config or (run.config if run else Config())
+    group = group or Group.alone()
+    figures: dict[str, float] = {}
+    with group.guarded(), stop_signals() as asked:
+        trainer = Trainer(task, config, group)
+        if run and (saved := run.last()):
+            trainer.restore(saved)
+        if run and not group.rank:
+            run.forget_after(trainer.step)
+        stop = False
+        while not trainer.finished and not stop:
+            save = run is not None and not group.rank and run.save_due()
+            with run.timed() if run else contextlib.nullcontext():
+                update = trainer.update(bool(asked.signal), save)
+            stop = update.stop
+            if watcher:
+                watcher.updated(trainer, update)
+            if trainer.step % config.log_every == 0:
+                if run and not group.rank:
+                    values = {"loss": fmean(trainer.losses), "lr": update.lr, "gradient_norm": update.norm}
+                    run.log(trainer, {**values, "norms": trainer.norms})
+                trainer.losses.clear()
+            if task.validation_rows and (trainer.step % trainer.validate_every == 0 or trainer.step == trainer.steps):
+                figures = trainer.validate()
+                _keep(trainer, figures, run, watcher)
+            if run and (update.save or stop or trainer.finished):
+                checkpoint = trainer.checkpoint()  # which all processes take part in making
+                if checkpoint:
+                    run.save(checkpoint, task)
+        stopped_by = asked.signal or (signal.SIGTERM if stop else 0)  # another process was asked to stop
+        return Result(trainer.step, figures, trainer.best, trainer.best_step, stopped_by)
+
+
+def _keep(trainer: Trainer, figures: dict[str, float], run: Run | None, watcher: Watcher | None) -> None:
+    """Write down the figures of a validation, and the weights if they are the best so far."""
+    if trainer.group.rank:
+        return
+    sample = trainer.task.sample(trainer.config.sample) if trainer.config.sample else ""
+    if run:
+        run.log(trainer, {f"validation_{name}": figure for name, figure in figures.items()})
+        if sample:
+            run.note_sample(trainer.step, sample)
+        if trainer.best_step == trainer.step:
+            run.save_model(trainer.task)
+    if watcher:
+        watcher.validated(trainer, figures, sample)

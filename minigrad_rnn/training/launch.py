@@ -1,0 +1,97 @@
+"""A run from its configuration to its plots: what `minigrad-rnn train` does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from minigrad.backend import current_backend
+
+from .fit import Result, fit
+from .parallel import Group
+from .plots import plot_run
+from .report import Progress
+from .run import MODEL, SAMPLE, Run, configure
+from .tasks import Task, evaluating, make_task
+from .tasks.language import Language
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TEMPERATURES = (0.5, 0.8, 1.0)
+
+
+def launch(
+    folder: str | Path,
+    given: Mapping[str, Any],
+    console: Console,
+    group: Group | None = None,
+    resume: bool = False,
+    samples: bool = False,
+) -> tuple[Result, Task]:
+    """Train in `folder` what the values `given` of its configuration say, and leave plots and samples beside the run.
+
+    Errors are those of `configure`, `make_task`, `Run.open` and `fit`. `samples` shows what the model makes at each
+    validation.
+    """
+    group = group or Group.alone()
+    with group.guarded():
+        config = configure(folder, given, resume)
+        with _threads(config.threads or group.threads_per_rank()):
+            task = make_task(config)
+            group.barrier()  # all have looked into the folder, before the first process writes there
+            with Run.open(folder, config, group) as run:
+                if group.rank:
+                    return fit(task, run=run, group=group), task
+                _describe(task, run, group, console)
+                with Progress(console, task, samples) as progress:
+                    result = fit(task, run=run, group=group, watcher=progress)
+                _finish(task, run)
+    return result, task
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with so many threads: array products, and compiled loops."""
+    from threadpoolctl import threadpool_limits
+
+    os.environ.setdefault("OMP_NUM_THREADS", str(count))
+    with threadpool_limits(count, user_api="blas"):
+        yield
+
+
+def _describe(task: Task, run: Run, group: Group, console: Console) -> None:
+    config = run.config
+    size = sum(parameter.size for parameter in task.model.parameters())
+    layers = f"{config.layers} layers of {config.cell}, {config.hidden} units each"
+    if config.layers == 1:
+        layers = f"{config.cell} with {config.hidden} units"
+    where = current_backend().name + (f", {group.size} processes" if group.size > 1 else "")
+    console.print(f"Data: {task.describe()}.", soft_wrap=True)
+    console.print(f"Model: {layers}, {size:,} parameters, on {where}.", soft_wrap=True)
+    console.print(f"Run: {run.folder}", soft_wrap=True)
+
+
+def _finish(task: Task, run: Run) -> None:
+    """Leave what is looked at after a run; the best weights are in the model, if there was a validation."""
+    if not run.path(MODEL).exists():
+        run.save_model(task)
+    baseline = None
+    if isinstance(task, Language) and task.metric == "bits_per_character":
+        baseline = ("bigram model", task.bigram_bits())
+    plot_run(run.folder, run.metrics(), task.metric, baseline)
+    if isinstance(task, Language):
+        run.write_text(SAMPLE, written_samples(task))
+
+
+def written_samples(task: Language, length: int = 1000) -> str:
+    """Texts by the model at three temperatures."""
+    parts = []
+    with evaluating(task.model):
+        for temperature in TEMPERATURES:
+            text = "".join(task.model.continue_text("", length, temperature, task.seed)).strip("\n")
+            parts.append(f"=== temperature {temperature} ===\n{text}\n")
+    return "\n".join(parts)
