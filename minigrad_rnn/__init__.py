@@ -4,7 +4,7 @@ import os
 
 from minigrad import errors
 
-from . import cells
+from . import cells, training
 from .attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
 from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
@@ -23,6 +23,8 @@ from .gradflow import (
     singular_values,
     spectral_radius,
 )
+from .interop.onnx_export import export_onnx
+from .interop.torch_weights import load_torch, to_torch, torch_arrays
 from .layers import GRU, LSTM, RNN, Recurrent
 from .losses import last_steps, max_error, sequence_loss, soft_dtw
 from .noise import Noise

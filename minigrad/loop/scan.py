@@ -70,6 +70,8 @@ def scan(
     ShapeError for sequences of different lengths. `scan.explain()` tells, and draws, what was made of the step.
     """
     inputs = Inputs(init, xs, length, reverse)
+    if (tape := MODE.get().tape) is not None and tape.loop is not None:
+        return tape.loop(step, inputs)
     if chunk is not None:
         return _in_chunks(step, inputs, chunk, named)
     recording = MODE.get().recording

@@ -74,7 +74,12 @@ class Call:
 
 
 class Tape:
-    """What the engine notes its operations on while a step is traced."""
+    """What the engine notes its operations on while a step is traced.
+
+    On one with a `loop`, a scan is not its steps: `loop(step, inputs)` says what comes of it.
+    """
+
+    loop: Any = None
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
@@ -117,6 +122,11 @@ class Tape:
             return arg
         self.constants.append(Value("constant", len(self.constants), arg.shape, arg.dtype, held=arg))
         return self._know(arg, self.constants[-1])
+
+    def alias(self, copy: Any, original: Any) -> None:
+        """Say that the array `copy` holds what `original` does, where that is known."""
+        if (found := self._values.get(id(original))) is not None:
+            self._know(copy, found)
 
     def forget(self) -> None:
         """Let go of the Tensors that were seen, whose nodes know this tape."""

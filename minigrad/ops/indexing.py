@@ -12,6 +12,7 @@ from ..backend import backend_of
 from ..bounds import watch
 from ..errors import OutOfRangeError, ShapeError
 from ..explain import refused
+from ..mode import MODE
 from ..primitive import primitive
 from ..tensor import Tensor, on_host
 from .pointwise import where
@@ -135,7 +136,12 @@ def raw_index(index: Any) -> Any:
     if isinstance(index, (tuple, list)):
         return type(index)([part if part.__class__ in PLAIN else raw_index(part) for part in index])
     raw = index.data if isinstance(index, Tensor) else index
-    return raw.copy() if hasattr(raw, "copy") else raw
+    if not hasattr(raw, "copy"):
+        return raw
+    copied = raw.copy()
+    if (tape := MODE.get().tape) is not None:
+        tape.alias(copied, raw)
+    return copied
 
 
 def _index_into(x: Any, index: Any) -> Any:

@@ -1,0 +1,1 @@
+"""Other libraries' formats: weights of PyTorch (`torch_weights`), and ONNX."""
