@@ -7,7 +7,7 @@ from .check import gradcheck
 from .contributions import contributions
 from .draw import draw
 from .graph import grad
-from .loop import scan
+from .loop import scan, use_threads
 from .mode import detect_anomaly, enable_grad, no_grad, scope
 from .ops import *
 from .primitive import primitive

@@ -392,7 +392,7 @@ def test_a_damaged_checkpoint_is_refused(text, tmp_path, changes, told):
     damaged(tmp_path / "last.safetensors", **changes)
     with pytest.raises(CheckpointError, match=told) as caught:
         trained(config, tmp_path)
-    remedies = ("a copy", "load it", "upgrade", "put the file back", "start the run", "load into")
+    remedies = ("a copy", "load", "upgrade", "put the file back", "start the run")
     assert any(remedy in caught.value.message for remedy in remedies)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, TypeVar, cast
 
 from . import scan as _module
+from .threads import use_threads
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
-__all__ = ["scan"]
+__all__ = ["scan", "use_threads"]
 
 P = ParamSpec("P")
 R = TypeVar("R", covariant=True)

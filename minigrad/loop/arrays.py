@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -160,13 +160,32 @@ class Lift:
         if expr.kind == "product":
             total = xp.empty((self.arrays.steps, *expr.shape), expr.dtype)  # it may go to the user, so it is no pool's
             rows = total.reshape(-1, expr.shape[1])
-            for n, (left, matrix) in enumerate(zip(args, expr.what, strict=True)):
-                self.products.product(left.reshape(-1, left.shape[-1]), self.arrays.fixed(matrix), rows, n > 0)
+            for n, (left, matrix) in enumerate(self._factors(expr)):
+                self.products.product(left, matrix, rows, n > 0)
             return total
         op, options = expr.what
         out = op.kernel(xp, *args, **options)
         shape = (self.arrays.steps, *expr.shape)
         return out if out.shape == shape else xp.broadcast_to(out, shape)
+
+    def _factors(self, expr: Expr) -> Iterator[tuple[Any, Any]]:
+        """The operands of each product that `expr` is the sum of, over the rows of all steps.
+
+        Left ones that lie side by side are one, their matrices stacked: one deep product is faster than several added.
+        """
+        runs: list[list[tuple[Expr, Value]]] = []
+        end: tuple[str, int] | None = None
+        for left, matrix in zip(expr.args, expr.what, strict=True):
+            place = self._place(left)
+            if runs and place and end == (place.array, place.low):
+                runs[-1].append((left, matrix))
+            else:
+                runs.append([(left, matrix)])
+            end = (place.array, place.low + left.shape[1]) if place else None
+        for run in runs:
+            matrices = [self.arrays.fixed(matrix) for _, matrix in run]
+            stacked = matrices[0] if len(run) == 1 else self.xp.concatenate(matrices)
+            yield self._columns([left for left, _ in run]), stacked
 
     def everywhere(self, expr: Expr) -> Any:
         """`expr` with all steps, also where it is the same at each."""

@@ -17,9 +17,12 @@ LEAST_FOR_BLAS = 4_000_000  # multiplications in a product, below which a second
 LEAST_WORK = 3_000_000  # multiplications; below, another thread's start takes longer than it saves
 
 
+_chosen: list[int] = []  # of use_threads, the innermost last
+
+
 @functools.cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(count() - 1, 1), "minigrad-loop")
+    return ThreadPoolExecutor(max(_cores(), count()), "minigrad-loop")  # which it starts when they are wanted
 
 
 if hasattr(os, "register_at_fork"):  # of the threads, a fork has none
@@ -27,11 +30,37 @@ if hasattr(os, "register_at_fork"):  # of the threads, a fork has none
 
 
 @functools.cache
-def count() -> int:
-    """How many threads a loop may use: what OMP_NUM_THREADS says, else the cores that this process may use."""
+def _cores() -> int:
+    """The cores that this process may use, or fewer if OMP_NUM_THREADS says so."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(int(given), cores)) if given.isdigit() else cores
+
+
+def count() -> int:
+    """How many threads a loop may use: what `use_threads` says, or OMP_NUM_THREADS, else one for each core."""
+    return _chosen[-1] if _chosen else _cores()
+
+
+@contextlib.contextmanager
+def use_threads(most: int) -> Iterator[None]:
+    """`with mg.use_threads(n):` compute with n threads: compiled loops do; array products, where loops are array code.
+
+    Where loops are machine code products get one thread: BLAS's others keep a core busy for a while after each product,
+    and the loop that follows would want it. Holds for the whole process. Raises ValueError for less than one.
+    """
+    from threadpoolctl import threadpool_limits
+
+    from .kernels import are_machine_code
+
+    if most < 1:
+        raise ValueError(f"use_threads takes a number of threads from 1 up, not {most}")
+    _chosen.append(most)
+    try:
+        with threadpool_limits(1 if are_machine_code() else most, user_api="blas"):
+            yield
+    finally:
+        _chosen.pop()
 
 
 def threads_for(rows: int, work: int) -> int:

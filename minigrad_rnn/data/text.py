@@ -62,23 +62,26 @@ class Vocabulary:
     def __init__(self, characters: str):
         if not characters:
             raise ValueError("a vocabulary is made of the characters of a text, and was given none")
-        self._points = np.unique(_code_points(characters))
-        self.characters = self._points.tobytes().decode(UTF_32, "surrogatepass")
+        points = _code_points(characters)
+        seen = np.zeros(int(points.max()) + 1, bool)
+        seen[points] = True
+        found = np.flatnonzero(seen)
+        self.characters = found.astype("<u4").tobytes().decode(UTF_32, "surrogatepass")
+        self._codes = np.full(len(seen) + 1, -1)  # of each code point; -1 is no character of ours, as the last is none
+        self._codes[found] = np.arange(len(found))
 
     def __len__(self) -> int:
-        return len(self._points)
+        return len(self.characters)
 
     def encode(self, text: str) -> np.ndarray:
         """Characters -> int64 numbers. Raises TextError for a character that is not in the vocabulary."""
-        points = _code_points(text)
-        codes = np.searchsorted(self._points, points)
-        known = self._points[np.minimum(codes, len(self) - 1)] == points
-        if not known.all():
-            stranger = text[int(np.argmin(known))]
+        codes = self._codes[np.minimum(_code_points(text), len(self._codes) - 1)]
+        if len(codes) and codes.min() < 0:
+            stranger = text[int(codes.argmin())]
             raise TextError(
                 f"the model does not know the character {stranger!r}: its text did not have it; leave it out"
             )
-        return codes.astype(np.int64, copy=False)
+        return codes
 
     def decode(self, codes: Any) -> str:
         """Numbers -> characters."""
@@ -178,7 +181,6 @@ class Streams:
 
 def bigram_bits(train: np.ndarray, validation: np.ndarray, count: int) -> float:
     """Bits per character on `validation` of the add-one bigram model counted on `train`; `count` characters in all."""
-    pairs = np.ones((count, count))
-    np.add.at(pairs, (train[:-1], train[1:]), 1)
+    pairs = 1 + np.bincount(train[:-1] * count + train[1:], minlength=count * count).reshape(count, count)
     probabilities = pairs / pairs.sum(axis=1, keepdims=True)
     return float(-np.log2(probabilities[validation[:-1], validation[1:]]).mean())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import minigrad as mg
 from minigrad.backend import current_backend
 
 from .fit import Result, fit
@@ -40,7 +39,7 @@ def launch(
     group = group or Group.alone()
     with group.guarded():
         config = configure(folder, given, resume)
-        with _threads(config.threads or group.threads_per_rank()):
+        with mg.use_threads(config.threads or group.threads_per_rank()):
             task = make_task(config)
             group.barrier()  # all have looked into the folder, before the first process writes there
             with Run.open(folder, config, group) as run:
@@ -51,16 +50,6 @@ def launch(
                     result = fit(task, run=run, group=group, watcher=progress)
                 _finish(task, run)
     return result, task
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Compute with so many threads: array products, and compiled loops."""
-    from threadpoolctl import threadpool_limits
-
-    os.environ.setdefault("OMP_NUM_THREADS", str(count))
-    with threadpool_limits(count, user_api="blas"):
-        yield
 
 
 def _describe(task: Task, run: Run, group: Group, console: Console) -> None:
