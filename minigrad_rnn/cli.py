@@ -223,6 +223,10 @@ def list_systems(args: argparse.Namespace) -> int:
         cell = cells.get(name)
         table.add_row(name, cell.__name__, (cell.__doc__ or "").strip().partition("\n")[0])
     console.print(table)
+    table = Table("kind of data", "what is learned: minigrad-rnn train --kind KIND")
+    for kind, text in config.KINDS.items():
+        table.add_row(kind, text)
+    console.print(table)
     table = Table("system", "what it is", "how to run it")
     table.add_row("char-lm", "a character language model and generator", "minigrad-rnn demo, minigrad-rnn train")
     console.print(table)

@@ -64,7 +64,7 @@ def at_random(folder, text, whole):
     chance, told = random.Random(0), []
     while len(told) < 20:
         child = run(folder, text)
-        time.sleep(chance.uniform(0.05, 0.8) * whole)
+        time.sleep(chance.uniform(0.03, 0.6) * whole)
         os.kill(child, signal.SIGKILL)
         told.append(ended(child))
     return [*told, ended(run(folder, text))]

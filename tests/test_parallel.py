@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +27,7 @@ TOLERANCE = {"float32": 1e-6, "float64": 1e-10}
 
 
 def command(ranks, what, folder):
-    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
-    beside = Path(sys.executable).with_name("mpiexec")
-    mpiexec = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if mpiexec is None:
-        pytest.skip("there is no mpiexec")
-    return [mpiexec, "-n", str(ranks), sys.executable, PROGRAM, what, str(folder)]
+    return [*parallel_ranks.mpiexec(ranks), sys.executable, PROGRAM, what, str(folder)]
 
 
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(mg.__file__).parents[1])}

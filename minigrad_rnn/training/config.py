@@ -50,18 +50,18 @@ def _training(default: Any, text: str, **limits: Any) -> Any:
     return _option("training", default, text, **limits)
 
 
-# The kinds of data, in config.py so that --help need import no task.
-KINDS = (
-    "characters",
-    "words",
-    "pairs",
-    "adding-problem",
-    "copy-task",
-    "parity",
-    "binary-addition",
-    "running-sum",
-    "which-is-larger",
-)
+# The kinds of data, here so that --help need import no task.
+KINDS = {
+    "characters": "a text: the next character",
+    "words": "a text: the next word",
+    "pairs": "lines of two texts with a tab between: the second from the first",
+    "adding-problem": "the sum of two marked numbers in a long sequence",
+    "copy-task": "symbols, to be repeated after a long pause",
+    "parity": "is the number of ones so far odd",
+    "binary-addition": "the sum of two binary numbers, bit by bit",
+    "running-sum": "the sum of all numbers so far",
+    "which-is-larger": "which of two inputs has the larger total so far",
+}
 OPTIMIZERS = ("adam", "adamw", "rmsprop", "adagrad", "sgd")
 SCHEDULES = ("cosine", "constant", "linear", "one-cycle", "inverse-sqrt", "exponential")
 
@@ -73,7 +73,7 @@ class Config:
     Raises ConfigError for a value out of its range. `fixed` ones cannot be changed when a run is resumed.
     """
 
-    kind: str = _data("characters", "kind of data", choices=KINDS)
+    kind: str = _data("characters", "kind of data", choices=tuple(KINDS))
     text: str = _data("", "UTF-8 text to learn, of kind pairs with a tab in each line (default: Python's own library)")
     validation: float = _data(0.1, "what is kept to validate on: a share, or from 1 up so many items", least=1e-9)
     vocabulary: int = _data(10_000, "how many of the commonest words are known", least=2)

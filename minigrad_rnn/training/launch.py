@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import minigrad as mg
-from minigrad.backend import current_backend
+from minigrad.backend import current_backend, get_backend
 
 from .fit import Result, fit
 from .parallel import Group
@@ -39,7 +39,7 @@ def launch(
     group = group or Group.alone()
     with group.guarded():
         config = configure(folder, given, resume)
-        with mg.use_threads(config.threads or group.threads_per_rank()):
+        with mg.use_threads(config.threads or group.threads_per_rank()), mg.use_backend(_device(group)):
             task = make_task(config)
             group.barrier()  # all have looked into the folder, before the first process writes there
             with Run.open(folder, config, group) as run:
@@ -50,6 +50,15 @@ def launch(
                     result = fit(task, run=run, group=group, watcher=progress)
                 _finish(task, run)
     return result, task
+
+
+def _device(group: Group) -> str:
+    """The backend to compute with; of several GPUs in a machine, one for each of its processes."""
+    name = current_backend().name
+    if group.size == 1 or not name.startswith("cupy"):
+        return name
+    devices = len(get_backend("cupy").devices)
+    return f"cupy:{group.local_rank % devices}" if devices else name
 
 
 def _describe(task: Task, run: Run, group: Group, console: Console) -> None:

@@ -59,9 +59,10 @@ class Run:
     @classmethod
     @contextlib.contextmanager
     def open(cls, folder: str | Path, config: Config, group: Group | None = None) -> Iterator[Self]:
-        """The run of `config`, which is of `configure`, in `folder`; until the block ends no other may write there.
+        """The run of `config` in `folder`, where one that is there goes on; until the block ends no other may write.
 
-        Raises RunError where another does, or nothing can be written.
+        Raises RunError where another does, or nothing can be written, ConfigError where the run that is there has
+        another configuration, in what cannot be changed on the way.
         """
         folder = Path(folder)
         if group and group.rank:
@@ -71,6 +72,8 @@ class Run:
             run = cls(folder, config)
             for name in FILES:
                 remove_leftovers(run.path(name))
+            if run.path(CONFIG).exists():
+                _check_fixed(Config(**read(run.path(CONFIG))), config, folder)
             config.write(run.path(CONFIG))
             try:
                 yield run
@@ -225,13 +228,17 @@ def configure(folder: str | Path, given: Mapping[str, Any], resume: bool = False
         raise RunError(f"{folder} holds a run already: continue it with --resume, or choose another folder with --out")
     saved = Config(**read(folder / CONFIG))
     config = saved.but(given)
+    _check_fixed(saved, config, folder)
+    return config
+
+
+def _check_fixed(saved: Config, config: Config, folder: Path) -> None:
     for name, (here, there) in saved.differences(config).items():
         if OPTIONS[name].metadata["fixed"]:
             raise ConfigError(
                 f"the run in {folder} has {name} = {here!r}, which cannot become {there!r} on the way: leave it out, "
                 "or start a new run with another --out"
             )
-    return config
 
 
 def remove_run(folder: str | Path) -> None:

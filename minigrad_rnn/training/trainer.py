@@ -82,29 +82,17 @@ class Trainer:
 
         Raises DivergedError, with the parameters as they were, where the loss or the gradient is not finite.
         """
-        if not self.task.carry or self.step % (self.task.epoch or 1) == 0:
+        if not self.task.carry or self.step % (self.task.epoch or math.inf) == 0:
             self.states = [None] * len(self.rows)
-        starts, random = self.states, mg.random_state()
+        starts, random, look = self.states, mg.random_state(), self._looks()
         batches = [self.task.batch(self.step, rows) for rows in self.rows]
-        look = self._looks()
-        self.optimizer.zero_grad()
-        parts, counts, ends = [], [], []
-        for batch, start in zip(batches, starts):
-            loss, count, end = self.task.loss(batch, start)
-            (loss if len(batches) == 1 else loss * count).backward()
-            parts.append(loss.detach())
-            counts.append(count)
-            ends.append(detached(end))
-        total, mean = sum(counts), parts[0]
-        if len(parts) > 1:
-            mean = sum(loss * count for loss, count in zip(parts, counts)) / total
-            self._divide_gradients(total)
-        told = mean.item() if look else math.nan
-        bad = look and not math.isfinite(told)
-        wishes = np.array([0.0 if bad else told * total, stop, save, bad])
-        seen, sums = self.group.average_gradients(self.parameters, total, wishes)
+        mean, count, ends = self._gradients(batches, starts)
+        loss = mean.item() if look else math.nan
+        bad = look and not math.isfinite(loss)
+        wishes = np.array([0.0 if bad else loss * count, stop, save, bad])
+        seen, sums = self.group.average_gradients(self.parameters, count, wishes)
         if bad:
-            raise self._diverged(f"the loss is {told}", batches, starts, random)
+            raise self._diverged(f"the loss is {loss}", batches, starts, random)
         if sums[3]:
             self.group.barrier()  # until the process that knows more ends them all
         norm, lr = self._clip(), self.optimizer.lr
@@ -119,6 +107,23 @@ class Trainer:
             return Update(None, None, lr, int(seen), bool(sums[1]), bool(sums[2]))
         self.losses.append(float(sums[0] / seen))
         return Update(self.losses[-1], norm.item(), lr, int(seen), bool(sums[1]), bool(sums[2]))
+
+    def _gradients(self, batches: list[Any], starts: list[State]) -> tuple[mg.Tensor, int, list[State]]:
+        """Set the gradient of the mean loss of this process's share; the mean, over how many, and the states after it."""
+        self.optimizer.zero_grad()
+        losses, counts, ends = [], [], []
+        for batch, start in zip(batches, starts):
+            loss, count, end = self.task.loss(batch, start)
+            (loss if len(batches) == 1 else loss * count).backward()
+            losses.append(loss.detach())
+            counts.append(count)
+            ends.append(detached(end))
+        if len(batches) == 1:
+            return losses[0], counts[0], ends
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.grad.data /= sum(counts)
+        return sum(loss * count for loss, count in zip(losses, counts)) / sum(counts), sum(counts), ends
 
     def _looks(self) -> bool:
         """Is this update's loss read at once; then those before it are read first."""
@@ -142,20 +147,15 @@ class Trainer:
                     )
             self.losses += losses
 
-    def _divide_gradients(self, count: int) -> None:
-        for parameter in self.parameters:
-            if parameter.grad is not None:
-                parameter.grad.data /= count
-
     def _clip(self) -> mg.Tensor:
         """Clip the gradient; returns its norm before."""
-        if (self.step + 1) % self.config.log_every == 0:
-            self.norms = {
-                name: mg.norm(parameter.grad).item()
-                for name, parameter in self.model.named_parameters()
-                if parameter.grad is not None
-            }
         with np.errstate(over="ignore", invalid="ignore"):
+            if (self.step + 1) % self.config.log_every == 0:
+                self.norms = {
+                    name: mg.norm(parameter.grad).item()
+                    for name, parameter in self.model.named_parameters()
+                    if parameter.grad is not None
+                }
             return optim.clip_grad_norm(self.parameters, self.config.clip or math.inf)
 
     def validate(self) -> dict[str, float]:
