@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigrad as mg
-from minigrad.backend import current_backend
 from minigrad.errors import AnomalyError, CheckpointError
 from minigrad.nn import Dropout, Embedding, Linear, Module, init
 from minigrad.serialize import load_with_metadata
@@ -188,7 +187,7 @@ class CharModel(Module):
                 raise ValueError("sizes that its tensors do not have")
             if ":" in name and cell is None:
                 raise CheckpointError(f"{path} was trained with a cell of its user's own, {name}: name it with --cell")
-            with mg.use_backend("numpy"), init.skipped():  # memory that is not touched is not there
+            with init.skipped():  # so that sizes which are too large take no memory of the host's
                 model = CharModel(vocabulary, **(config | {"cell": cell or name}))
             model.load_state_dict(state)
         except (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError) as error:
@@ -197,7 +196,7 @@ class CharModel(Module):
             raise CheckpointError(
                 f"{path} is damaged: its description cannot be read ({error!r}); use a copy"
             ) from error
-        return model.to(current_backend().name).eval()
+        return model.eval()
 
 
 def _plausible(value: Any, largest: int) -> bool:

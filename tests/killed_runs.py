@@ -18,6 +18,7 @@ import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401 (that no child need import it)
 from rich.console import Console
 
+from minigrad_rnn.training import RunError
 from minigrad_rnn.training.launch import launch
 
 GIVEN = {
@@ -47,7 +48,7 @@ def run(folder, text, prepare=lambda: None):
         with open(os.devnull, "w") as nowhere:
             launch(folder, {**GIVEN, "text": text}, Console(file=nowhere), resume=True)
         status = 0
-    except OSError as error:
+    except RunError as error:
         print(error, file=sys.stderr)
         status = 28
     finally:

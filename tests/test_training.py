@@ -308,7 +308,7 @@ def test_only_one_at_a_time(tmp_path):
         pass
 
 
-@pytest.mark.parametrize("name", ["last.safetensors", "metrics.jsonl", "config.toml", "samples"])
+@pytest.mark.parametrize("name", [".lock", "last.safetensors", "metrics.jsonl", "config.toml", "samples"])
 def test_no_link_leads_out_of_the_folder(name, text, tmp_path):
     from minigrad_rnn.training import RunError
 
@@ -409,3 +409,29 @@ def test_files_for_tensorboard(text, tmp_path):
     (events,) = (tmp_path / "tensorboard").iterdir()
     data = events.read_bytes()
     assert all(name in data for name in (b"loss", b"validation_bits_per_character", b"norms/head.weight"))
+
+
+@pytest.mark.on_numpy
+@pytest.mark.parametrize("kind", ["characters", "copy-task", "pairs"])
+def test_on_another_backend_it_is_the_same_training(there, text, pairs, kind):
+    """With a stop in the middle, of which the rest goes on from a checkpoint."""
+    file = {"characters": text, "pairs": pairs}.get(kind, "")
+    config = Config(kind=kind, text=file, **SMALL)
+    losses = []
+    for backend in ("numpy", there.name):
+        with mg.use_backend(backend):
+            trainer = mr.training.Trainer(make_task(config), config)
+            for _ in range(6):
+                trainer.update()
+            other = mr.training.Trainer(make_task(config), config)
+            other.restore(trainer.checkpoint())
+            for _ in range(6):
+                other.update()
+            other.read()
+            losses.append(other.losses + list(other.validate().values()))
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-4)
+
+
+def test_a_model_that_does_not_fit_in_memory(text):
+    with pytest.raises(ConfigError, match="make it smaller"):
+        make_task(Config(text=text, hidden=10**8))

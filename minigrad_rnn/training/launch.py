@@ -80,7 +80,8 @@ def _finish(task: Task, run: Run) -> None:
     baseline = None
     if isinstance(task, Language) and task.metric == "bits_per_character":
         baseline = ("bigram model", task.bigram_bits())
-    plot_run(run.folder, run.metrics(), task.metric, baseline)
+    with run.writing("the plots"):
+        plot_run(run.folder, run.metrics(), task.metric, baseline)
     if isinstance(task, Language):
         run.write_text(SAMPLE, written_samples(task))
 

@@ -42,7 +42,7 @@ FILES = (LAST, MODEL, METRICS, TIMES, SAMPLE, *PLOTS, CONFIG)
 MOST_FOR_SAVING = 0.02  # of the time
 
 
-class RunError(MinigradError, OSError):
+class RunError(MinigradError, RuntimeError):
     """A run's folder that cannot be used as was asked."""
 
 
@@ -133,7 +133,7 @@ class Run:
                     self._board.add_scalar(f"{name}/{key}" if key else name, number, trainer.step)
 
     def _append(self, name: str, line: Mapping[str, Any]) -> None:
-        with self._writing(name):
+        with self.writing(name):
             if name not in self._files:
                 self._files[name] = open(self.path(name), "a", encoding="utf-8", buffering=1)  # noqa: SIM115 (close())
             self._files[name].write(json.dumps(line) + "\n")
@@ -146,7 +146,7 @@ class Run:
     def write_text(self, name: str, text: str) -> None:
         """Write a file of the run, whole or not at all."""
         path = self.path(name)
-        with self._writing(name), atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        with self.writing(name), atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
 
     def save_due(self) -> bool:
@@ -157,18 +157,19 @@ class Run:
     def save(self, checkpoint: Checkpoint, task: Task) -> None:
         """Put the checkpoint in the place of the last one."""
         started = time.monotonic()
-        with self._writing(LAST):
+        with self.writing(LAST):
             checkpoint.save(self.path(LAST), task.metadata())
         self._saved_at = time.monotonic()
         self._saving = self._saved_at - started
 
     def save_model(self, task: Task) -> None:
         """Keep the weights as they are now."""
-        with self._writing(MODEL):
+        with self.writing(MODEL):
             mg.save(self.path(MODEL), task.model.state_dict(), task.metadata())
 
     @contextlib.contextmanager
-    def _writing(self, name: str) -> Iterator[None]:
+    def writing(self, name: str) -> Iterator[None]:
+        """Say of what goes wrong with a disk in the block that it was in writing the file `name`."""
         try:
             yield
         except OSError as error:
@@ -206,8 +207,11 @@ def _locked(folder: Path) -> Iterator[None]:
     """The lock of a folder, which the system takes back from a process that dies."""
     from filelock import FileLock, Timeout
 
+    path = folder / ".lock"
+    if path.is_symlink():
+        raise RunError(f"{path} leads out of the run's folder: remove that link")
     try:
-        with FileLock(folder / ".lock", timeout=0):
+        with FileLock(path, timeout=0):
             yield
     except Timeout:
         raise RunError(

@@ -109,7 +109,7 @@ class Trainer:
         return Update(self.losses[-1], norm.item(), lr, int(seen), bool(sums[1]), bool(sums[2]))
 
     def _gradients(self, batches: list[Any], starts: list[State]) -> tuple[mg.Tensor, int, list[State]]:
-        """Set the gradient of the mean loss of this process's share; the mean, over how many, and the states after it."""
+        """Set the gradient of the mean loss of this process's share; that loss, over how many, the states after."""
         self.optimizer.zero_grad()
         losses, counts, ends = [], [], []
         for batch, start in zip(batches, starts):
@@ -224,11 +224,12 @@ class Trainer:
             if min(step, stale, best_step) < 0 or best_step > step or not random:
                 raise ValueError("numbers that no run has")
             axis = batch_axis(saved.form)
-            rows = {part.shape[axis] for part in saved.carried}
-            if rows and rows != {self.task.rows}:
-                raise ValueError(f"a state of {rows} sequences for a batch of {self.task.rows}")
+            carried = [on_host(part) for part in saved.carried]
+            if any(part.shape[axis] != self.task.rows for part in carried):
+                raise ValueError(f"the carried state is not one of {self.task.rows} sequences")
+            asarray = self.parameters[0].backend.asarray
             self.states = [
-                join(saved.form, [part[(slice(None),) * axis + (rows,)] for part in saved.carried])
+                join(saved.form, [mg.Tensor(asarray(part[(slice(None),) * axis + (rows,)])) for part in carried])
                 for rows in self.rows
             ]
             self.model.load_state_dict(saved.weights)

@@ -20,6 +20,8 @@ def make_task(config: Config) -> Task:
         return kind[config.kind](config)
     except TypeError as error:  # of a constructor that has no such option
         raise ConfigError(f"the model cannot be made ({error}): change [model] or its options") from error
+    except MemoryError as error:
+        raise ConfigError(f"there is not the memory for this model ({error}): make it smaller") from error
     except ValueError as error:
         if isinstance(error, mg.errors.MinigradError):
             raise
