@@ -298,6 +298,18 @@ def test_what_may_change_on_the_way(text, tmp_path):
     assert max(line["lr"] for line in lines if "lr" in line and line["step"] > 10) < 0.001
 
 
+def test_a_text_that_has_changed_is_noticed(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT)
+    config = Config(text=str(path), **SMALL)
+    trained(config, tmp_path / "run", Stop(10))
+    path.write_text(TEXT.replace("lazy", "lady"))
+    with pytest.raises(CheckpointError, match="not those that the run was trained on"):
+        trained(config, tmp_path / "run")
+    path.write_text(TEXT)
+    assert trained(config, tmp_path / "run")[1].steps == 30
+
+
 def test_only_one_at_a_time(tmp_path):
     from minigrad_rnn.training import RunError
 

@@ -14,7 +14,7 @@ from .run import CONFIG, METRICS, TIMES, RunError, lines_of
 if TYPE_CHECKING:
     from rich.table import Table
 
-ALWAYS = ("cell", "hidden", "layers")  # shown of every run; of what else was chosen, what is not the same in all
+IN_MODEL = ("cell", "hidden", "layers")  # shown of every run
 
 
 @dataclass
@@ -75,22 +75,26 @@ def summarise(folder: Path) -> Summary:
 
 
 def table(runs: list[Summary]) -> Table:
-    """The runs, a line each, the best of a kind first."""
+    """The runs, a line each; of what was chosen, what is not as in the first."""
+    from rich import box
     from rich.table import Table
 
-    differ = {name for run in runs[1:] for name in runs[0].config.differences(run.config)}
-    columns = [*ALWAYS, *(name for name in vars(runs[0].config) if name in differ and name not in ALWAYS)]
-    made = Table("run", *columns, "steps", "loss", "best validation", "at step", "time")
+    made = Table(box=box.SIMPLE_HEAD)
+    for name in ("run", "model", "validation", "at", "of", "loss", "time"):
+        made.add_column(name, no_wrap=True)
+    made.add_column("unlike the first", overflow="fold")
     for run in runs:
-        best = "" if run.best is None or run.metric is None else shown(run.metric, run.best)
+        config, best = run.config, "" if run.best is None or run.metric is None else shown(run.metric, run.best)
+        differences = runs[0].config.differences(config).items()
         made.add_row(
             run.name,
-            *(_short(getattr(run.config, name)) for name in columns),
-            f"{run.steps:,}",
-            "" if run.loss is None else f"{run.loss:.4f}",
+            f"{config.cell} {config.layers}×{config.hidden}",
             best,
             f"{run.best_step:,}" if best else "",
+            f"{run.steps:,}",
+            "" if run.loss is None else f"{run.loss:.4f}",
             _duration(run.seconds),
+            ", ".join(f"{name}={_short(value)}" for name, (_, value) in differences if name not in IN_MODEL),
         )
     return made
 
@@ -106,7 +110,7 @@ def ranked(runs: list[Summary]) -> list[Summary]:
 
 
 def _short(value: Any) -> str:
-    return Path(value).name if isinstance(value, str) and "/" in value else str(value)
+    return Path(value).name if isinstance(value, str) and "/" in value else repr(value)
 
 
 def _duration(seconds: float) -> str:

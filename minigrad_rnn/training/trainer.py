@@ -200,6 +200,7 @@ class Trainer:
             return None
         progress = {
             "step": self.step,
+            "data": self.task.digest,
             "best": self.best,
             "best_step": self.best_step,
             "stale": self.stale,
@@ -223,6 +224,10 @@ class Trainer:
             random = list(progress["random"])
             if min(step, stale, best_step) < 0 or best_step > step or not random:
                 raise ValueError("numbers that no run has")
+            if progress["data"] != self.task.digest:
+                raise CheckpointError(
+                    "the data are not those that the run was trained on: put them back as they were, or start a new run"
+                )
             axis = batch_axis(saved.form)
             carried = [on_host(part) for part in saved.carried]
             if any(part.shape[axis] != self.task.rows for part in carried):

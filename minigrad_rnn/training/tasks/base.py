@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ class Task:
 
     `rows` is the number of sequences in a batch, `epoch` the number of batches in a pass through the data (None: there
     is no end to them). `validation_rows` are the sequences to validate on. `metric` is the figure, of `figures`, that
-    says how good a model is, and `maximise` if more is better; `unit` is what is counted, for throughput.
+    says how good a model is, and `maximise` if more is better; `unit` is what is counted, for throughput. `digest` is of
+    the data, where they can change: with others no run goes on.
     """
 
     model: Module
@@ -42,6 +44,7 @@ class Task:
     metric: str = "loss"
     maximise: bool = False
     unit: str = "step"
+    digest: str = ""
     carry: bool = False  # does a batch begin with the state that the one before it ended in, within a pass
 
     def batch(self, step: int, rows: slice) -> Any:
@@ -71,6 +74,11 @@ class Task:
     def metadata(self) -> dict[str, str]:
         """What a file of the model's weights needs beside them."""
         return {"kind": f"minigrad-rnn {type(self).__name__}"}
+
+
+def digest_of(text: str) -> str:
+    """A text's SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class evaluating:  # noqa: N801 (read as a statement)

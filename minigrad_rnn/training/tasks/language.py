@@ -13,7 +13,7 @@ from ...cells import State
 from ...charmodel import CharModel
 from ...data import Streams, Vocabulary, Words, bigram_bits, read_text, split, stdlib_text
 from ..config import Config
-from .base import Task, evaluating
+from .base import Task, digest_of, evaluating
 
 VALIDATION_STREAMS = 32
 
@@ -35,6 +35,7 @@ class Language(Task):
         vocabulary: Vocabulary | Words = Words.of(text, config.vocabulary) if words else Vocabulary(text)
         codes = vocabulary.encode(text)
         self.train, self.validation = split(codes, config.validation)
+        self.digest = digest_of(text)
         self.source = config.text or "the source of Python's standard library"
         self.streams = Streams(self.train, config.batch, config.length)
         self.validation_streams = Streams(self.validation, VALIDATION_STREAMS, max(config.length, 64))

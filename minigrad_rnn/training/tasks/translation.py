@@ -18,7 +18,7 @@ from ...decode import greedy
 from ...losses import sequence_loss
 from ...seq2seq import Seq2Seq, padded
 from ..config import Config
-from .base import Task, evaluating
+from .base import Task, digest_of, evaluating
 
 START, END = 0, 1
 SPECIAL = 2  # symbols before the characters
@@ -50,7 +50,7 @@ class Translation(Task):
         if not config.text:
             raise TextError("pairs are read from a file: name it, a pair on each line with a tab between, with --text")
         pairs = read_pairs(config.text)
-        self.source = config.text
+        self.source, self.digest = config.text, digest_of(repr(pairs))
         self.vocabularies = [Vocabulary("".join(pair[side] for pair in pairs)) for side in (0, 1)]
         encoded = [
             tuple((vocabulary.encode(text) + SPECIAL).tolist() for vocabulary, text in zip(self.vocabularies, pair))
