@@ -9,6 +9,7 @@ from dataclasses import dataclass
 Size = tuple[int, ...]
 
 STEPS = "T, B, I, H"  # steps, batch, inputs, hidden units
+CHARACTERS = "T, B, E, H"  # steps, batch, numbers of a character's embedding, hidden units
 WIDTHS = "B, I, …, O"  # batch, inputs, the width of each hidden layer, outputs
 
 RNN_SIZES: tuple[Size, ...] = (
@@ -122,6 +123,13 @@ ENTRIES = {
             WIDTHS,
             threads=(1, 2),
             parts=("SGD", "Adam"),
+        ),
+        Entry(
+            "char-lm-step",
+            "a whole update of a character model with two layers of LSTM (forward, backward, clipping, Adam)",
+            ("minigrad", "torch"),
+            ((100, 64, 128, 256), (100, 32, 128, 512)),
+            CHARACTERS,
         ),
         Entry(
             "drawing",

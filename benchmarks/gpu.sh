@@ -2,9 +2,10 @@
 # On a machine with a CUDA device, CuPy, PyTorch and pytest: the GPU tests and as much of the suite as there is time for,
 # then recurrent layers, training steps, small operations and networks without recording (minigrad on CuPy; PyTorch on
 # CUDA, or CuPy alone). Takes under eight minutes and no network. `gpu.sh loops` runs instead, in under ten minutes, an
-# LSTM at three sizes against cuDNN's, a loop in eager PyTorch, and that loop under torch.compile. The JSON files go to
-# $OUT if set, else to benchmarks/results. Exit status: 2 without a CUDA device, 1 if a test or a contender failed, or
-# the time ran out.
+# LSTM at three sizes against cuDNN's, a loop in eager PyTorch, and that loop under torch.compile; `gpu.sh train`, in as
+# long at most, whole updates of the character model at three sizes against PyTorch on CUDA. The JSON files go to $OUT if
+# set, else to benchmarks/results. Exit status: 2 without a CUDA device, 1 if a test or a contender failed, or the time
+# ran out.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,6 +25,11 @@ measure() { # SECONDS NAMES…: what was measured so far is kept if the time run
 if [ "${1:-}" = loops ]; then
     echo "=== LSTM: cuDNN, eager PyTorch, torch.compile"
     measure 570 loop-gpu
+    exit $status
+fi
+if [ "${1:-}" = train ]; then
+    echo "=== Updates of the character model"
+    measure 570 char-lm-step --sizes 100,64,128,256 100,32,128,512 100,128,256,1024
     exit $status
 fi
 

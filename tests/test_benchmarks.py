@@ -1,6 +1,7 @@
 """The benchmark harness, without measuring anything: sizes, ratios, tables, the comparison of results."""
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
@@ -10,13 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from strict import Waits
 
 import minigrad as mg
 from benchmarks import check, libraries, load, memory, report, run
 from benchmarks.entries import ENTRIES, ENVIRONMENT, parse_size, smallest
 from benchmarks.probe import Probe
 from benchmarks.worker import measure, results
-from benchmarks.workloads import engine, loop_length, mlp_forward, mlp_step, recurrent
+from benchmarks.workloads import char_lm_step, engine, loop_length, mlp_forward, mlp_step, recurrent
+from minigrad.loop import threads
 
 
 @pytest.fixture(autouse=True)
@@ -143,6 +146,7 @@ def test_results_are_compared_at_the_smallest_size():
     assert smallest(ENTRIES["rnn"].sizes) == (32, 16, 32, 32)
     assert smallest(ENTRIES["mlp-step"].sizes) == (32, 64, 128, 128, 10)
     assert smallest(ENTRIES["engine"].sizes) == ()
+    assert smallest(ENTRIES["char-lm-step"].sizes) == (100, 64, 128, 256)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +270,72 @@ def test_training_steps_learn(part, monkeypatch):
                 losses.append(state.item())
     assert losses[-1] < 0.5 * losses[0]
     assert probe.memory == 20
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("clip", [char_lm_step.CLIP, 0.01])  # the second makes every gradient smaller
+def test_an_update_of_the_character_model_is_pytorchs(clip, monkeypatch):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    monkeypatch.setattr(char_lm_step, "CLIP", clip)
+    ours, theirs = (computed(contender, "char-lm-step", (7, 3, 5, 6)) for contender in ("minigrad", "torch"))
+    assert len(ours) == 2 + 3 * 3  # losses; embedding, two layers and output, three gradients a layer
+    assert check.worst(theirs, ours)[1] < check.TOLERANCE
+    norm = np.sqrt(sum((found**2).sum() for name, found in ours.items() if " d/d" in name))
+    assert norm == pytest.approx(0.01, rel=1e-3) if clip == 0.01 else 0.1 < norm < clip
+
+
+def updates(contender, size, count, backend="numpy"):
+    """The loss of each of so many updates of the character model, as a tensor."""
+    (probe,) = char_lm_step.probes(contender, libraries.load(contender, backend, 1), size)
+    for _ in range(count):
+        loss = state = probe.phases["forward"](None)
+        for phase in list(probe.phases.values())[1:]:
+            state = phase(state)
+        yield loss
+
+
+@pytest.mark.parametrize("contender", ["minigrad", pytest.param("torch", marks=pytest.mark.torch)])
+def test_a_character_model_learns_with_dropout_from_the_third_update_on(contender, monkeypatch):
+    for name, value in {"BATCHES": 1, "RATE": 0.03}.items():
+        monkeypatch.setattr(char_lm_step, name, value)
+    losses = [loss.item() for loss in updates(contender, (7, 3, 16, 32), 40)]
+    assert losses[0] == pytest.approx(np.log(65), abs=0.2)
+    assert losses[-1] < 0.5 * losses[0]
+    monkeypatch.setattr(char_lm_step, "DROPOUT", 0.0)
+    without = [loss.item() for loss in updates(contender, (7, 3, 16, 32), 3)]
+    assert without[:2] == pytest.approx(losses[:2], rel=1e-6)
+    assert abs(without[2] - losses[2]) > 1e-4
+
+
+@pytest.mark.parametrize("contender", ["minigrad", pytest.param("torch", marks=pytest.mark.torch)])
+def test_a_character_model_goes_on_from_the_state_before(contender, monkeypatch):
+    for name, value in {"BATCHES": 1, "RATE": 0.0}.items():  # so that nothing but the state changes
+        monkeypatch.setattr(char_lm_step, name, value)
+    first, second = (loss.item() for loss in updates(contender, (7, 3, 16, 32), 2))
+    assert abs(second - first) > 1e-5
+
+
+def test_no_number_is_read_within_an_update(strict):
+    losses = updates("minigrad", (4, 3, 5, 6), 4, backend="strict")
+    next(losses)
+    waits = Waits.count
+    assert len(list(losses)) == 3
+    assert Waits.count == waits
+
+
+def test_a_character_model_has_the_threads_of_the_training_command(monkeypatch):
+    limits = []
+
+    @contextlib.contextmanager
+    def use_threads(most):
+        limits.append(most)
+        yield
+        limits.pop()
+
+    monkeypatch.setattr(mg, "use_threads", use_threads)
+    for _ in char_lm_step.probes("minigrad", libraries.load("minigrad", "numpy", 1), (4, 3, 5, 6)):
+        assert limits == [threads.count()]
+    assert limits == []
 
 
 @pytest.mark.torch

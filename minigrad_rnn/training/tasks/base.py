@@ -33,8 +33,8 @@ class Task:
 
     `rows` is the number of sequences in a batch, `epoch` the number of batches in a pass through the data (None: there
     is no end to them). `validation_rows` are the sequences to validate on. `metric` is the figure, of `figures`, that
-    says how good a model is, and `maximise` if more is better; `unit` is what is counted, for throughput. `digest` is of
-    the data, where they can change: with others no run goes on.
+    says how good a model is, and `maximise` if more is better; `unit` is what is counted, for throughput. `digest` is
+    of the data, where they can change: with others no run goes on.
     """
 
     model: Module
