@@ -22,9 +22,22 @@ from .charmodel import CharModel
 from .check import check_cell
 from .pictures import unrolled
 from .recipes import char_lm
-from .training import Group, Result, Task, config
+from .training import Config, Group, Result, Task, config
 
-console = Console(markup=False)  # what is printed may hold the user's own brackets
+
+class _Console(Console):
+    """What is printed may hold the user's own brackets and colons."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, emoji=False)
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read our output has gone: what is being done is done all the same, and nothing more is written."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Console()
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,7 +48,7 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 a check failed, 2 bad input, 130 or 143 interrupted."""
     args = _parser().parse_args(argv)
-    sys.path.insert(0, "")  # module:Class may stand in the current folder
+    _look_here(vars(args).get("cell"))
     try:
         with mg.use_backend(args.backend):
             mg.seed(getattr(args, "seed", 0))
@@ -47,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = error.message if isinstance(error, MinigradError) else str(error)
         print(f"minigrad-rnn {args.command}: error: {' '.join(told.split())}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(
+            f"minigrad-rnn {args.command}: error: there is not the memory for this ({error}): make it smaller",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -54,17 +73,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def demo(args: argparse.Namespace) -> int:
     folder = Path(args.out)
-    done = char_lm.run(folder, _given(args), console)
+    given = _given(args)
+    cell = given.get("cell", "lstm")
+    done = char_lm.run(folder, given, console)
     _report_end(done.stopped_by, done.steps)
     if done.bits is not None:
         better = "better than" if done.bits < done.bigram else "NOT better than"
         console.print(f"Validation: {done.bits:.3f} bits per character, {better} the bigram model's {done.bigram:.3f}.")
     pictures = {
-        "unrolled.svg": f"a small {args.cell}, unrolled over four steps, with values and gradients",
+        "unrolled.svg": f"a small {cell}, unrolled over four steps, with values and gradients",
         "unrolled.html": "the same, played step by step in a browser",
     }
     _report_files(folder, pictures)
-    model = _shown(folder / "model.safetensors")
+    model = _shown(folder / "model.safetensors") + (f" --cell {cell}" if ":" in cell else "")
     console.print("\nTry next:", style="bold")
     for command in (
         f'minigrad-rnn sample --model {model} --prime "def " --temperature 0.8',
@@ -80,11 +101,18 @@ def train(args: argparse.Namespace) -> int:
     from .training.launch import launch
 
     group = Group.world() if args.parallel else Group.alone()
-    given = (config.read(args.config) if args.config else {}) | _given(args)
+    given = config.overridden(config.read(args.config) if args.config else {}, _given(args))
+    _look_here(given.get("cell"))
     result, task = launch(args.out, given, console, group, args.resume)
     if not group.rank:
         _report_training(result, task, Path(args.out))
     return _status(result.stopped_by)
+
+
+def _look_here(cell: Any) -> None:
+    """A cell that its user named as module:Class may stand in the current folder; nothing else is imported from it."""
+    if isinstance(cell, str) and ":" in cell and "" not in sys.path:
+        sys.path.append("")
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +129,9 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 def _report_training(result: Result, task: Task, folder: Path) -> None:
     from .training.report import shown
 
-    _report_end(result.stopped_by, result.steps, f"; continue with: minigrad-rnn train --resume --out {_shown(folder)}")
+    cell = Config(**config.read(folder / "config.toml")).cell
+    again = f"minigrad-rnn train --resume --out {_shown(folder)}" + (f" --cell {cell}" if ":" in cell else "")
+    _report_end(result.stopped_by, result.steps, f"; continue with: {again}")
     if result.best is not None:
         console.print(f"Best validation: {shown(task.metric, result.best)}, after step {result.best_step:,}.")
     _report_files(folder, {})
@@ -119,7 +149,7 @@ def _status(stopped_by: int) -> int:
 
 def _report_files(folder: Path, more: dict[str, str]) -> None:
     files = {
-        "model.safetensors": "the trained model, best on validation",
+        "model.safetensors": "the trained model, at its best validation",
         "last.safetensors": "the checkpoint to go on from",
         "metrics.jsonl": "all figures, a line each",
         "loss.png": "its loss over time",
@@ -136,8 +166,11 @@ def runs(args: argparse.Namespace) -> int:
     from .training.compare import find_runs, ranked, summarise, table
     from .training.plots import plot_runs
 
-    found = ranked([summarise(folder) for folder in find_runs(args.folders)])
+    found, failed = summarise(find_runs(args.folders))
+    found = ranked(found)
     console.print(table(found))
+    for told in failed:
+        console.print(told, soft_wrap=True)
     metrics = {run.metric for run in found if run.metric}
     if args.output:
         if len(metrics) != 1:
@@ -190,11 +223,14 @@ def _shown(path: Path) -> str:
 
 
 def sample(args: argparse.Namespace) -> int:
+    from .training.report import printable
+
     model = CharModel.load(_model(args.model), args.cell)
     characters = model.continue_text(args.prime, args.length, args.temperature, args.seed)
+    safe = printable if sys.stdout.isatty() else str
     sys.stdout.write(args.prime)
     for character in characters:
-        sys.stdout.write(character)
+        sys.stdout.write(safe(character))
         sys.stdout.flush()
     sys.stdout.write("\n")
     return 0
@@ -301,7 +337,7 @@ def _parser() -> argparse.ArgumentParser:
     added.add_argument("--out", default="minigrad-demo", metavar="DIR", help="folder (default: minigrad-demo)")
 
     added = command("train", train, "Train a model; a run that was interrupted goes on with --resume.", shared)
-    added.add_argument("config", nargs="?", metavar="CONFIG.toml", help="what to train; flags come before it")
+    added.add_argument("config", nargs="?", metavar="CONFIG.toml", help="what to train; flags have precedence")
     added.add_argument("--out", default="minigrad-run", metavar="DIR", help="the run's folder (default: minigrad-run)")
     added.add_argument("--resume", action="store_true", help="go on where the run in that folder was left")
     added.add_argument("--parallel", action="store_true", help="in all processes that mpiexec started, together")
@@ -311,7 +347,7 @@ def _parser() -> argparse.ArgumentParser:
 
     added = command("runs", runs, "Compare runs: a table, and a plot.")
     added.add_argument("folders", nargs="*", default=["."], metavar="DIR", help="runs, or folders of runs (default: .)")
-    added.add_argument("-o", "--output", metavar="FILE.png", help="plot their validations")
+    added.add_argument("-o", "--output", metavar="FILE", help="plot their validations: .png, .svg, .pdf")
 
     added = command("sample", sample, "Continue a text with a trained model.")
     added.add_argument("--model", required=True, metavar="FILE", help="a run's folder, or its model.safetensors")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import minigrad as mg
+from minigrad.errors import OperandError
 
 from .cells import State
 from .layers import Recurrent
@@ -67,4 +68,6 @@ def detached(state: State) -> State:
     """The state with nothing behind it: no gradient goes back through it."""
     if state is None or isinstance(state, mg.Tensor):
         return None if state is None else state.detach()
+    if not isinstance(state, (tuple, list)):
+        raise OperandError(f"a state is made of Tensors, tuples and lists, not of a {type(state).__name__}")
     return type(state)([detached(part) for part in state])

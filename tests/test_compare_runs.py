@@ -33,7 +33,7 @@ def folder(tmp_path):
 
 
 def test_the_best_comes_first(folder):
-    runs = ranked([summarise(path) for path in find_runs([folder])])
+    runs = ranked(summarise(find_runs([folder]))[0])
     assert [(run.name, run.best, run.best_step, run.steps) for run in runs] == [
         ("good", 4.0, 20, 30),
         ("bad", 5.8, 30, 30),

@@ -13,9 +13,9 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     Raises TextError for a file that cannot be read, a line that is no pair, and fewer than four pairs.
     """
     pairs = []
-    for number, line in enumerate(read_text(path, least=1).splitlines(), 1):
+    for number, line in enumerate(read_text(path, least=1).split("\n"), 1):
         if line.strip():
-            source, tab, target = line.partition("\t")
+            source, tab, target = line.removesuffix("\r").partition("\t")
             if not tab or "\t" in target or not source or not target:
                 raise TextError(f"{path}, line {number}: give two texts with one tab between them, not {line[:60]!r}")
             pairs.append((source, target))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import minigrad as mg
-from minigrad.errors import CheckpointError
+from minigrad.errors import CheckpointError, ShapeError
 from minigrad.serialize import load_with_metadata
 
 from ..cells import State
@@ -25,11 +25,15 @@ OPTIMIZER, CARRIED = f"{OWN}optimizer.", f"{OWN}state."
 
 
 class Checkpoint(NamedTuple):
-    """What a run goes on from. `carried` are the parts of the carried state, `form` says how they belong together."""
+    """What a run goes on from.
+
+    `carried` are the parts of the carried state, `axes` where each has the batch, `form` how they belong together.
+    """
 
     weights: dict[str, Any]
     optimizer: dict[str, Any]
     carried: list[Any]
+    axes: list[int]
     form: Any
     progress: dict[str, Any]
     config: dict[str, Any]
@@ -39,7 +43,8 @@ class Checkpoint(NamedTuple):
         arrays = dict(self.weights)
         arrays |= {f"{OPTIMIZER}{name}": np.asarray(value) for name, value in self.optimizer.items()}
         arrays |= {f"{CARRIED}{i}": part for i, part in enumerate(self.carried)}
-        description = {"format": FORMAT, "form": self.form, "progress": self.progress, "config": self.config}
+        state = {"form": self.form, "axes": self.axes}
+        description = {"format": FORMAT, **state, "progress": self.progress, "config": self.config}
         mg.save(path, arrays, {**metadata, "training": json.dumps(description)})
 
     @classmethod
@@ -60,6 +65,7 @@ class Checkpoint(NamedTuple):
                 {name: tensor for name, tensor in tensors.items() if not name.startswith(OWN)},
                 {name.removeprefix(OPTIMIZER): tensors[name] for name in tensors if name.startswith(OPTIMIZER)},
                 [tensors[f"{CARRIED}{i}"] for i in range(count)],
+                [int(axis) for axis in description["axes"]],
                 description["form"],
                 dict(description["progress"]),
                 dict(description["config"]),
@@ -99,6 +105,15 @@ def join(form: Any, parts: list[Any]) -> State:
     return parts[form]
 
 
-def batch_axis(form: Any) -> int:
-    """Where the batch is in the parts of a state of a `Recurrent`: behind the layers, but first where these differ."""
-    return 0 if isinstance(form, list) else 1
+def batch_axis(part: np.ndarray, form: Any, rows: slice) -> int:
+    """Where a part of a state has the batch, of `rows`: behind the layers, as a `Recurrent` has it, or first.
+
+    (First in the states of a `Recurrent` whose layers differ, which are a list.) Raises ShapeError where it is neither.
+    """
+    for axis in (0, 1) if isinstance(form, list) else (1, 0):
+        if axis < part.ndim and part.shape[axis] == rows.stop - rows.start:
+            return axis
+    raise ShapeError(
+        f"a part of the state has shape {part.shape}, where a batch of {rows.stop - rows.start} is neither the first "
+        "axis nor the second: put it there"
+    )

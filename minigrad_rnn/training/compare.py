@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from minigrad.errors import MinigradError
+
 from .config import Config, read
-from .report import shown
-from .run import CONFIG, METRICS, TIMES, RunError, lines_of
+from .report import printable, shown
+from .run import CONFIG, METRICS, TIMES, RunError, lines_of, number_in
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+METRICS_OF_RUNS = ("accuracy", "bits_per_character", "perplexity", "loss")  # the first that a run has
 IN_MODEL = ("cell", "hidden", "layers")  # shown of every run
 
 
@@ -44,34 +47,34 @@ def find_runs(folders: Iterable[str | Path]) -> list[Path]:
     return found
 
 
-def summarise(folder: Path) -> Summary:
-    """The run in `folder`, also while it goes on."""
+def summarise(folders: list[Path]) -> tuple[list[Summary], list[str]]:
+    """The runs in these folders, also while they go on, under names of their own; and of which that failed, and why."""
+    found, failed = [], []
+    names = [folder.resolve().name for folder in folders]
+    for folder, name in zip(folders, names):
+        try:
+            found.append(_summary(folder, name if names.count(name) == 1 else str(folder)))
+        except (MinigradError, ArithmeticError, LookupError, OSError, TypeError, ValueError) as error:
+            told = error.message if isinstance(error, MinigradError) else repr(error)
+            failed.append(f"{folder} cannot be read as a run: {told}")
+    return found, failed
+
+
+def _summary(folder: Path, name: str) -> Summary:
     lines, times = lines_of(folder / METRICS), lines_of(folder / TIMES)
     config = Config(**read(folder / CONFIG))
     validated = [line for line in lines if "validation_loss" in line]
     metric = best = None
     best_step = 0
     if validated:
-        metric = next(
-            name
-            for name in ("accuracy", "bits_per_character", "perplexity", "loss")
-            if f"validation_{name}" in validated[0]
-        )
+        metric = next(name for name in METRICS_OF_RUNS if f"validation_{name}" in validated[0])
         choose = max if metric == "accuracy" else min
-        line = choose(validated, key=lambda line: line[f"validation_{metric}"])
-        best, best_step = line[f"validation_{metric}"], line["step"]
-    losses = [line["loss"] for line in lines if "loss" in line]
-    return Summary(
-        folder.name if folder.name else folder.resolve().name,
-        config,
-        lines,
-        lines[-1]["step"] if lines else 0,
-        losses[-1] if losses else None,
-        metric,
-        best,
-        best_step,
-        times[-1]["seconds"] if times else 0.0,
-    )
+        best = choose(float(line[f"validation_{metric}"]) for line in validated)
+        best_step = min(line["step"] for line in validated if line[f"validation_{metric}"] == best)
+    losses = [float(line["loss"]) for line in lines if "loss" in line]
+    steps = lines[-1]["step"] if lines else 0
+    seconds = number_in(times[-1], "seconds") if times else 0.0
+    return Summary(name, config, lines, steps, losses[-1] if losses else None, metric, best, best_step, seconds)
 
 
 def table(runs: list[Summary]) -> Table:
@@ -87,8 +90,8 @@ def table(runs: list[Summary]) -> Table:
         config, best = run.config, "" if run.best is None or run.metric is None else shown(run.metric, run.best)
         differences = runs[0].config.differences(config).items()
         made.add_row(
-            run.name,
-            f"{config.cell} {config.layers}×{config.hidden}",
+            printable(run.name),
+            printable(f"{config.cell} {config.layers}×{config.hidden}"),
             best,
             f"{run.best_step:,}" if best else "",
             f"{run.steps:,}",

@@ -74,7 +74,9 @@ class Config:
     """
 
     kind: str = _data("characters", "kind of data", choices=tuple(KINDS))
-    text: str = _data("", "UTF-8 text to learn, of kind pairs with a tab in each line (default: Python's own library)")
+    text: str = _data(
+        "", "UTF-8 text to learn, of kind pairs with a tab in each line (default: Python's own library)", fixed=False
+    )
     validation: float = _data(0.1, "what is kept to validate on: a share, or from 1 up so many items", least=1e-9)
     vocabulary: int = _data(10_000, "how many of the commonest words are known", least=2)
     length: int = _data(64, "time steps of a piece of text, or of a made sequence", least=1)
@@ -91,14 +93,22 @@ class Config:
     dtype: str = _model("float32", "precision", choices=("float32", "float64"))
 
     steps: int = _training(1000, "updates", least=1, fixed=False)
-    epochs: float = _training(0.0, "passes through the data, in place of steps", least=0, fixed=False)
+    epochs: float = _training(0.0, "passes through the data, in place of steps", least=0, below=1e9, fixed=False)
     optimizer: str = _training("adam", "update rule", choices=OPTIMIZERS)
     optimizer_options: dict[str, Any] = _training(dict, "further options of the optimiser, NAME=VALUE")  # noqa: RUF009 (a field)
     lr: float = _training(5e-3, "the highest learning rate", least=1e-12, fixed=False)
     weight_decay: float = _training(0.0, "weight decay", least=0, fixed=False)
     schedule: str = _training("cosine", "how the learning rate goes", choices=SCHEDULES, fixed=False)
-    warmup: int = _training(20, "updates in which the learning rate rises to its height", least=0, fixed=False)
-    floor: float = _training(0.1, "share of the learning rate that is left at the end", least=0, below=1, fixed=False)
+    warmup: int = _training(
+        20, "updates in which the learning rate rises, at most a tenth of all", least=0, fixed=False
+    )
+    floor: float = _training(
+        0.1,
+        "share of the learning rate that is left at the end (cosine, linear, exponential)",
+        least=0,
+        below=1,
+        fixed=False,
+    )
     clip: float = _training(1.0, "the gradient's greatest norm; 0: no limit", least=0, fixed=False)
     accumulate: int = _training(1, "parts to compute a batch in, for less memory", least=1, fixed=False)
     carry: bool = _training(True, "begin a piece of text with the state that the one before ended in")
@@ -160,10 +170,10 @@ def read(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also a number too long to read
         raise ConfigError(f"{path} is no TOML: {error}") from None
     try:
         values = from_tables(tables)
@@ -172,6 +182,17 @@ def read(path: str | Path) -> dict[str, Any]:
     if isinstance(text := values.get("text"), str) and text:
         values["text"] = str(path.parent.absolute() / text)
     return values
+
+
+def overridden(values: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with others in their place: a table's name by name, and steps in the place of epochs."""
+    made = {**values, **by}
+    for name in by.keys() & values.keys():
+        if isinstance(by[name], dict) and isinstance(values[name], dict):
+            made[name] = {**values[name], **by[name]}
+    if "steps" in by and "epochs" not in by:
+        made.pop("epochs", None)
+    return made
 
 
 def from_tables(tables: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Protocol
 
-from .config import Config
+from .config import Config, ConfigError
 from .parallel import Group
 from .run import Run
 from .signals import stop_signals
@@ -49,11 +49,15 @@ def fit(
 ) -> Result:
     """Train the model of `task` as `config` says, and return how it went.
 
+    Random numbers go on from where the generators stand: `make_task` seeds them, and `mg.seed` does.
+
     With a `run` everything is kept in its folder, and training goes on from its last checkpoint, bit for bit; `config`
     is then the run's. Ctrl-C and SIGTERM end it after the update that is being made, with a checkpoint. The processes
     of `group` train together, each with a task and a run of its own, made alike. Raises DivergedError where the loss is
     no number any more, ConfigError for what does not go together, RunError where nothing can be saved.
     """
+    if run and config not in (None, run.config):
+        raise ConfigError("the run has a configuration of its own: give that to Run.open, and none here")
     config = config or (run.config if run else Config())
     group = group or Group.alone()
     figures: dict[str, float] = {}
@@ -61,14 +65,16 @@ def fit(
         trainer = Trainer(task, config, group)
         if run and (saved := run.last()):
             trainer.restore(saved)
+            if not group.rank and trainer.best_step == trainer.step > 0:
+                run.save_model(task)  # of which a kill may have come in between
         if run and not group.rank:
-            run.forget_after(trainer.step)
+            run.start(trainer.step)
         stop = False
         while not trainer.finished and not stop:
             save = run is not None and not group.rank and run.save_due()
             with run.timed() if run else contextlib.nullcontext():
                 update = trainer.update(bool(asked.signal), save)
-            stop = update.stop
+            stop, better = update.stop, False
             if watcher:
                 watcher.updated(trainer, update)
             if trainer.step % config.log_every == 0:
@@ -79,11 +85,16 @@ def fit(
             if task.validation_rows and (trainer.step % trainer.validate_every == 0 or trainer.step == trainer.steps):
                 figures = trainer.validate()
                 _keep(trainer, figures, run, watcher)
-            if run and (update.save or stop or trainer.finished):
+                better = trainer.best_step == trainer.step
+            if run and (update.save or stop or better or trainer.finished):
                 checkpoint = trainer.checkpoint()  # which all processes take part in making
                 if checkpoint:
-                    run.save(checkpoint, task)
-        stopped_by = asked.signal or (signal.SIGTERM if stop else 0)  # another process was asked to stop
+                    run.save(checkpoint, task)  # first, so that the best weights are never of a step that is forgotten
+                    if better:
+                        run.save_model(task)
+        stopped_by = 0
+        if not trainer.finished:
+            stopped_by = asked.signal or signal.SIGTERM  # or another process was asked to stop
         return Result(trainer.step, figures, trainer.best, trainer.best_step, stopped_by)
 
 
@@ -96,7 +107,5 @@ def _keep(trainer: Trainer, figures: dict[str, float], run: Run | None, watcher:
         run.log(trainer, {f"validation_{name}": figure for name, figure in figures.items()})
         if sample:
             run.note_sample(trainer.step, sample)
-        if trainer.best_step == trainer.step:
-            run.save_model(trainer.task)
     if watcher:
         watcher.validated(trainer, figures, sample)

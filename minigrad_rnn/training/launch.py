@@ -39,6 +39,8 @@ def launch(
     group = group or Group.alone()
     with group.guarded():
         config = configure(folder, given, resume)
+        if group.size == 1:  # the run goes on with as many, and so with the same bits, also on another machine
+            config = config.but({"threads": config.threads or group.threads_per_rank()})
         with mg.use_threads(config.threads or group.threads_per_rank()), mg.use_backend(_device(group)):
             task = make_task(config)
             group.barrier()  # all have looked into the folder, before the first process writes there
@@ -71,6 +73,10 @@ def _describe(task: Task, run: Run, group: Group, console: Console) -> None:
     console.print(f"Data: {task.describe()}.", soft_wrap=True)
     console.print(f"Model: {layers}, {size:,} parameters, on {where}.", soft_wrap=True)
     console.print(f"Run: {run.folder}", soft_wrap=True)
+    if task.rows != config.batch:
+        console.print(
+            f"A batch is {task.rows} sequences, since there is no more data for the {config.batch} wished for."
+        )
 
 
 def _finish(task: Task, run: Run) -> None:

@@ -24,6 +24,7 @@ import numpy as np
 
 from minigrad import Tensor
 from minigrad.errors import BackendMismatchError, MinigradError
+from minigrad.loop.threads import count
 from minigrad.nn import Module
 
 LAUNCHERS = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")  # where MPICH's and Open MPI's mpiexec say how many they started
@@ -194,7 +195,7 @@ class Group:
         """
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
         if self._node is None:
-            return len(cores)
+            return count()
         last = np.array([max(cores)])
         self._node.Allreduce(_mpi().IN_PLACE, last, _mpi().MAX)
         users = np.zeros(last[0] + 1)
@@ -250,6 +251,7 @@ class Group:
         print(f"minigrad: {who}: {what}", file=sys.stderr, flush=True)
         time.sleep(DRAIN)
         self._comm.Abort(status)
+        os._exit(status)  # MPICH's Abort returns before mpiexec has ended this process
 
 
 class _Flat:

@@ -10,7 +10,16 @@ from typing import Any
 
 from minigrad.serialize import atomic_write
 
+from .config import ConfigError
+from .tasks import perplexity
+
 Lines = Sequence[Mapping[str, Any]]
+# A picture's suffix -> what is left out of the file, so that the same run gives the same bytes.
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
 COLORS = ("#08519c", "#d94801", "#238b45", "#6a51a3", "#a50f15", "#525252", "#008080", "#b8860b", "#c51b8a", "#000000")
 
 
@@ -74,7 +83,7 @@ def smoothed(values: Sequence[float]) -> list[float]:
 
 def _converted(metric: str) -> Any:
     """What makes of a loss in nats the metric, where that can be; None where not."""
-    return {"bits_per_character": lambda nats: nats / math.log(2), "perplexity": math.exp}.get(metric)
+    return {"bits_per_character": lambda nats: nats / math.log(2), "perplexity": perplexity}.get(metric)
 
 
 def _told(metric: str) -> str:
@@ -105,5 +114,7 @@ def _legend_beside(axes: Any) -> None:
 
 
 def _save(figure: Any, path: Path) -> None:
+    if path.suffix not in FORMATS:
+        raise ConfigError(f"{path} says no format of a picture: end it in one of {', '.join(FORMATS)}")
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
+        figure.savefig(temporary, format=path.suffix[1:], metadata=FORMATS[path.suffix])

@@ -86,8 +86,13 @@ class Progress:
         if self.samples and sample:
             from rich.text import Text
 
-            self.console.print(Text(sample.strip("\n")))
+            self.console.print(Text(printable(sample.strip("\n"))))
             self.console.print()
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "·" for c in text)
 
 
 def shown(name: str, figure: float) -> str:

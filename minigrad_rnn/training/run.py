@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -50,7 +51,8 @@ class Run:
     """A run's folder. Made by `open`, in every process of a group; the first one writes, the others only read."""
 
     def __init__(self, folder: Path, config: Config):
-        self.folder, self.config = folder, config
+        self.folder = folder
+        self.config = config.but({"text": str(Path(config.text).absolute())}) if config.text else config
         self._files: dict[str, Any] = {}
         self._board: Any = None
         self._saved_at, self._saving = time.monotonic(), 0.0  # when the last checkpoint was saved, and how long it took
@@ -74,7 +76,6 @@ class Run:
                 remove_leftovers(run.path(name))
             if run.path(CONFIG).exists():
                 _check_fixed(Config(**read(run.path(CONFIG))), config, folder)
-            config.write(run.path(CONFIG))
             try:
                 yield run
             finally:
@@ -87,13 +88,18 @@ class Run:
             raise RunError(f"{path} leads out of the run's folder: remove that link")
         return path
 
-    def forget_after(self, step: int) -> None:
+    def start(self, step: int) -> None:
         """Go on noting things after `step`: forget what was noted later, before the run was interrupted."""
+        with self.writing(CONFIG):
+            self.config.write(self.path(CONFIG))
         for name in (METRICS, TIMES):
             lines = [line for line in lines_of(self.path(name)) if line["step"] <= step]
             self.write_text(name, "".join(json.dumps(line) + "\n" for line in lines))
             if name == TIMES and lines:
-                self._earlier = lines[-1]["seconds"]
+                self._earlier = number_in(lines[-1], "seconds")
+        for path in self.path(SAMPLES).glob("step-*.txt"):
+            if path.stem > _sample(step):
+                path.unlink()
         self._board = _board(self.path("tensorboard"), step) if self.config.tensorboard else None
 
     def last(self) -> Checkpoint | None:
@@ -141,7 +147,7 @@ class Run:
     def note_sample(self, step: int, text: str) -> None:
         """Keep what the model made at this step."""
         self.path(SAMPLES).mkdir(exist_ok=True)
-        self.write_text(f"{SAMPLES}/step-{step:08}.txt", text + "\n")
+        self.write_text(f"{SAMPLES}/{_sample(step)}.txt", text + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """Write a file of the run, whole or not at all."""
@@ -227,10 +233,17 @@ def configure(folder: str | Path, given: Mapping[str, Any], resume: bool = False
     """
     folder = Path(folder)
     if not (folder / CONFIG).exists():
+        strangers = [name for name in FILES if (folder / name).exists()]
+        if strangers:
+            raise RunError(f"{folder} holds a {strangers[0]} of something else: choose another folder with --out")
+        if resume and not given:
+            raise RunError(f"there is no run in {folder} to go on with: give its folder with --out")
         return Config().but(given)
     if not resume:
         raise RunError(f"{folder} holds a run already: continue it with --resume, or choose another folder with --out")
     saved = Config(**read(folder / CONFIG))
+    if ":" in saved.cell and given.get("cell") != saved.cell:
+        raise ConfigError(f"the run in {folder} has a cell of its user's own, {saved.cell}: name it with --cell")
     config = saved.but(given)
     _check_fixed(saved, config, folder)
     return config
@@ -251,17 +264,28 @@ def remove_run(folder: str | Path) -> None:
     if not (folder / CONFIG).exists():
         return
     with _locked(folder):
-        for path in [*folder.glob(f"{SAMPLES}/step-*.txt"), *(folder / name for name in FILES)]:
+        samples = [] if (folder / SAMPLES).is_symlink() else folder.glob(f"{SAMPLES}/step-*.txt")
+        for path in [*samples, *(folder / name for name in FILES)]:
             path.unlink(missing_ok=True)
+
+
+def _sample(step: int) -> str:
+    return f"step-{step:08}"
+
+
+def number_in(line: Mapping[str, Any], name: str) -> float:
+    """A figure of a line, 0 where there is none."""
+    value = line.get(name)
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else 0.0
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
     """The objects in a file of lines, up to one that was cut by a kill, or a full disk."""
     found: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             values = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         if not isinstance(values, dict) or not isinstance(values.get("step"), int):
             break

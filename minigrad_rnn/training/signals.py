@@ -31,7 +31,10 @@ def stop_signals() -> Iterator[Asked]:
             raise KeyboardInterrupt
         asked.signal = number
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    watched = [
+        n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN
+    ]  # as nohup has it
+    before = {number: signal.signal(number, note) for number in watched}
     try:
         yield asked
     finally:

@@ -55,6 +55,7 @@ class Trainer:
         self.optimizer = _optimizer(config, self.parameters)
         self.schedule = optim.Schedule(self.optimizer, _factor(config, self.steps))
         self.rows = _parts(group.share(task.rows), config.accumulate)
+        self.validation_rows = group.share(task.validation_rows) if task.validation_rows else slice(0, 0)
         self.states: list[State] = [None] * len(self.rows)
         self.step = 0
         self.best: float | None = None
@@ -87,6 +88,8 @@ class Trainer:
         starts, random, look = self.states, mg.random_state(), self._looks()
         batches = [self.task.batch(self.step, rows) for rows in self.rows]
         mean, count, ends = self._gradients(batches, starts)
+        if not count and self.group.size == 1:
+            raise ConfigError(f"there is nothing to learn from in batch {self.step}: its loss is a mean over nothing")
         loss = mean.item() if look else math.nan
         bad = look and not math.isfinite(loss)
         wishes = np.array([0.0 if bad else loss * count, stop, save, bad])
@@ -160,9 +163,16 @@ class Trainer:
 
     def validate(self) -> dict[str, float]:
         """The figures of the validation sequences, computed by all processes together; counts if they are better."""
-        rows = self.group.share(self.task.validation_rows)
-        figures = self.task.figures(self.group.sum(self.task.evaluate(rows)))
+        sums = self.group.sum(self.task.evaluate(self.validation_rows))
+        figures = {name: float(figure) for name, figure in self.task.figures(sums).items()}
+        if self.task.metric not in figures:
+            raise ConfigError(f"{self.task.metric!r}, the task's metric, is none of its figures: {', '.join(figures)}")
         figure = figures[self.task.metric]
+        if not math.isfinite(figure):
+            raise DivergedError(
+                f"after update {self.step} the validation's {self.task.metric} is {figure}: go on from the last "
+                "checkpoint with --resume and a smaller --lr, or a tighter --clip"
+            )
         self.stale += 1
         if self.best is None or (figure > self.best if self.task.maximise else figure < self.best):
             self.best, self.best_step, self.stale = figure, self.step, 0
@@ -182,7 +192,7 @@ class Trainer:
         self.states = starts  # a checkpoint that is saved now runs into it again
         return DivergedError(
             f"in update {self.step + 1} {what}: {cause}. Go on from the last checkpoint with --resume and a smaller "
-            "--lr, or a tighter --clip",
+            "--lr, or a tighter --clip; where it is as bad at once, the weights were lost before: start anew",
             line,
         )
 
@@ -193,8 +203,8 @@ class Trainer:
         for state in self.states:
             leaves, form = split(state)
             parts.append([on_host(leaf) for leaf in leaves])
-        axis = batch_axis(form)
-        carried = [self.group.gather(np.concatenate(same, axis=axis), axis) for same in zip(*parts)]
+        axes = [batch_axis(part, form, self.rows[0]) for part in parts[0]]
+        carried = [self.group.gather(np.concatenate(same, axis), axis) for axis, same in zip(axes, zip(*parts))]
         random = self.group.gather_text(json.dumps(mg.random_state()))
         if random is None:
             return None
@@ -209,7 +219,7 @@ class Trainer:
         }
         config = {name: value for table in self.config.tables().values() for name, value in table.items()}
         weights, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        return Checkpoint(weights, optimizer, carried, form, progress, config)
+        return Checkpoint(weights, optimizer, carried, axes, form, progress, config)
 
     def restore(self, saved: Checkpoint) -> None:
         """Go on from a checkpoint, also of another number of processes or parts of a batch.
@@ -222,19 +232,22 @@ class Trainer:
             best = None if progress["best"] is None else float(progress["best"])
             losses = [float(loss) for loss in progress["losses"]]
             random = list(progress["random"])
-            if min(step, stale, best_step) < 0 or best_step > step or not random:
+            if not all(0 <= number < 2**53 for number in (step, stale, best_step)) or best_step > step:
+                raise ValueError("numbers that no run has")
+            if not (best is None or math.isfinite(best)) or not random or not all(random):
                 raise ValueError("numbers that no run has")
             if progress["data"] != self.task.digest:
                 raise CheckpointError(
                     "the data are not those that the run was trained on: put them back as they were, or start a new run"
                 )
-            axis = batch_axis(saved.form)
-            carried = [on_host(part) for part in saved.carried]
-            if any(part.shape[axis] != self.task.rows for part in carried):
+            carried = [(on_host(part), axis) for part, axis in zip(saved.carried, saved.axes, strict=True)]
+            if any(part.shape[axis] != self.task.rows for part, axis in carried):
                 raise ValueError(f"the carried state is not one of {self.task.rows} sequences")
+            if self.task.carry and saved.form is None and step % (self.task.epoch or math.inf):
+                raise ValueError("the carried state is missing")
             asarray = self.parameters[0].backend.asarray
             self.states = [
-                join(saved.form, [mg.Tensor(asarray(part[(slice(None),) * axis + (rows,)])) for part in carried])
+                join(saved.form, [mg.Tensor(asarray(part[(slice(None),) * axis + (rows,)])) for part, axis in carried])
                 for rows in self.rows
             ]
             self.model.load_state_dict(saved.weights)

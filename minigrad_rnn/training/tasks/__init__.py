@@ -5,7 +5,7 @@ from __future__ import annotations
 import minigrad as mg
 
 from ..config import Config, ConfigError
-from .base import Task, evaluating
+from .base import Task, evaluating, perplexity
 
 
 def make_task(config: Config) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,11 @@ class Task:
     def metadata(self) -> dict[str, str]:
         """What a file of the model's weights needs beside them."""
         return {"kind": f"minigrad-rnn {type(self).__name__}"}
+
+
+def perplexity(nats: float) -> float:
+    """exp of a mean -ln p; infinite where it overflows."""
+    return math.exp(nats) if nats < 700 else math.inf
 
 
 def digest_of(text: str) -> str:

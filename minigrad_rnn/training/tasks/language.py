@@ -12,8 +12,8 @@ import minigrad as mg
 from ...cells import State
 from ...charmodel import CharModel
 from ...data import Streams, Vocabulary, Words, bigram_bits, read_text, split, stdlib_text
-from ..config import Config
-from .base import Task, digest_of, evaluating
+from ..config import Config, ConfigError
+from .base import Task, digest_of, evaluating, perplexity
 
 VALIDATION_STREAMS = 32
 
@@ -30,6 +30,8 @@ class Language(Task):
     epoch: int
 
     def __init__(self, config: Config):
+        if refused := [name for name in ("bidirectional", "batch_first") if config.options.get(name)]:
+            raise ConfigError(f"a language model cannot be {refused[0]}: it would read its own answers; leave it out")
         text = read_text(config.text) if config.text else stdlib_text()
         words = config.kind == "words"
         vocabulary: Vocabulary | Words = Words.of(text, config.vocabulary) if words else Vocabulary(text)
@@ -70,7 +72,7 @@ class Language(Task):
     def figures(self, sums: np.ndarray) -> dict[str, float]:
         nats = float(sums[0] / sums[1])
         if self.metric == "perplexity":
-            return {"loss": nats, "perplexity": math.exp(nats)}
+            return {"loss": nats, "perplexity": perplexity(nats)}
         return {"loss": nats, "bits_per_character": nats / math.log(2)}
 
     def sample(self, length: int) -> str:

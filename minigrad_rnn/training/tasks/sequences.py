@@ -77,7 +77,7 @@ class Sequences(Task):
         self.validation_rows = VALIDATION_ROWS
         self.metric = "loss" if self.made.loss is mg.nn.mse_loss else "accuracy"
         self.maximise = self.metric == "accuracy"
-        inputs, targets = self.made.make(self.length, 2, np.random.default_rng(0))
+        inputs, targets = self.made.make(self.length, 1, np.random.default_rng(0))
         self.last = inputs.ndim == 3 and len(targets) != len(inputs)  # one answer for the whole sequence
         self.model = SequenceModel(inputs.shape[2], self.made.outputs, config)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from ...decode import greedy
 from ...losses import sequence_loss
 from ...seq2seq import Seq2Seq, padded
 from ..config import Config
-from .base import Task, digest_of, evaluating
+from .base import Task, digest_of, evaluating, perplexity
 
 START, END = 0, 1
 SPECIAL = 2  # symbols before the characters
@@ -108,7 +107,7 @@ class Translation(Task):
 
     def figures(self, sums: np.ndarray) -> dict[str, float]:
         nats = float(sums[0] / sums[1])
-        return {"loss": nats, "perplexity": math.exp(nats), "accuracy": float(sums[2] / sums[3])}
+        return {"loss": nats, "perplexity": perplexity(nats), "accuracy": float(sums[2] / sums[3])}
 
     def sample(self, length: int) -> str:
         with evaluating(self.model):
