@@ -195,19 +195,19 @@ def test_other_peoples_files_are_left_alone(text, tmp_path, capsys):
 def test_a_folder_does_not_choose_what_is_imported(text, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    for name in ("mine", "threadpoolctl", "matplotlib"):
+    for name in ("trapped", "threadpoolctl", "matplotlib"):
         (tmp_path / f"{name}.py").write_text(CELL)
     assert main(["train", "--text", text, *FLAGS, "--out", "run"]) == 0
     assert not (tmp_path / "was_here").exists()
-    assert main(["train", "--text", text, *FLAGS, "--cell", "mine:Mine", "--out", "own"]) == 0
+    assert main(["train", "--text", text, *FLAGS, "--cell", "trapped:Mine", "--out", "own"]) == 0
     assert (tmp_path / "was_here").exists()
     os.unlink("was_here")
-    del sys.modules["mine"]
+    del sys.modules["trapped"]
     monkeypatch.setattr(sys, "path", [p for p in sys.path if p])
     assert "name it with --cell" in refused(capsys, "train", "--resume", "--out", "own")
     assert "name it with --cell" in refused(capsys, "sample", "--model", "own")
     assert not (tmp_path / "was_here").exists()
-    assert main(["train", "--resume", "--steps", "5", "--cell", "mine:Mine", "--out", "own"]) == 0
+    assert main(["train", "--resume", "--steps", "5", "--cell", "trapped:Mine", "--out", "own"]) == 0
 
 
 # Tasks with mistakes
