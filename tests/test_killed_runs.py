@@ -45,6 +45,7 @@ def assert_as_if_nothing_had_happened(folder):
     assert sorted(os.listdir(folder / "parts" / "samples")) == sorted(os.listdir(folder / "whole" / "samples"))
 
 
+@pytest.mark.slow
 def test_killed_at_twenty_random_moments(runs, tmp_path):
     told, _ = runs("random")
     assert told["ended"].count(-9) >= 10  # the others were done before
