@@ -4,7 +4,7 @@ A `Group` is the processes that train together, started by `mpiexec -n 4`; `Grou
 Only buffers of numbers and text cross between processes, never pickled objects.
 
 The gradients go in one allreduce once the whole backward walk is over. Between two processes of one machine that is
-0.3 % of a step of the character model (benchmarks/scaling.py), and no more could be hidden by sending each gradient as
+0.2 % of a step of the character model (benchmarks/scaling.py), and no more could be hidden by sending each gradient as
 soon as it is known; a layer's leave its compiled loop together, besides, and the first layer's are the last.
 """
 
@@ -251,7 +251,7 @@ class Group:
         print(f"minigrad: {who}: {what}", file=sys.stderr, flush=True)
         time.sleep(DRAIN)
         self._comm.Abort(status)
-        os._exit(status)  # MPICH's Abort returns before mpiexec has ended this process
+        raise SystemExit(status) from None  # MPICH's Abort returns before mpiexec has ended this process
 
 
 class _Flat:
