@@ -236,13 +236,18 @@ def test_what_was_foreseen_is_told_in_one_line(mpi, capsys, error, status, told)
 def test_the_outer_one_of_two_guards_ends_the_ranks(mpi, capsys):
     comm, seen = mpi(OneOfTwo()), []
     group = Group.world()
-    with pytest.raises(SystemExit), group.guarded():
-        try:
-            with group.guarded():
-                raise KeyError("a")
-        except KeyError:
-            seen.append(comm.status)
-        raise KeyError("b")
+
+    def run():
+        with group.guarded():
+            try:
+                with group.guarded():
+                    raise KeyError("a")
+            except KeyError:
+                seen.append(comm.status)
+            raise KeyError("b")
+
+    with pytest.raises(SystemExit):
+        run()
     assert seen == [None]
     assert comm.status == 1
     assert "KeyError: 'b'" in capsys.readouterr().err
