@@ -6,7 +6,8 @@ import sys
 
 import numpy as np
 import pytest
-from test_training import SMALL, TEXT, Adding, Stop, trained
+from test_cli import refused
+from test_training import SMALL, TEXT, Adding, Stop, damaged, trained
 
 import minigrad as mg
 from minigrad.errors import CheckpointError, ShapeError
@@ -35,18 +36,6 @@ def text(tmp_path):
     path = tmp_path / "fox.txt"
     path.write_text(TEXT)
     return str(path)
-
-
-def refused(capsys, *arguments):
-    """The one line that a command is refused with."""
-    try:
-        code = main(list(arguments))
-    except SystemExit as stop:
-        code = stop.code
-    error = capsys.readouterr().err
-    assert code == 2
-    assert error.count("\n") == 1, error
-    return error
 
 
 # What is chosen
@@ -279,8 +268,6 @@ def test_a_run_has_one_configuration(tmp_path):
 
 @pytest.mark.parametrize("change", [{"random": [{}]}, {"best": float("inf")}, {"step": 2.0**60}])
 def test_numbers_that_no_run_has(change, text, tmp_path):
-    from test_training import damaged
-
     trained(Config(text=text, **SMALL), tmp_path, Stop(12))
     damaged(tmp_path / "last.safetensors", **change)
     with pytest.raises(CheckpointError, match="damaged"):
