@@ -14,11 +14,15 @@ from minigrad import backend, bounds
 ON_NUMPY = {
     "test_backend",
     "test_benchmarks",
+    "test_char_lm_benchmark",
     "test_cli",
     "test_devices",
     "test_errors",
+    "test_onnx",
+    "test_onnx_operators",
     "test_readme",
     "test_scan_cuda",
+    "test_training_traps",  # most of them commands
 }
 
 
