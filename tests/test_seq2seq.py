@@ -76,6 +76,7 @@ def test_it_learns_to_copy_and_to_reverse(attention, steps, turn, forcing):
     model = Seq2Seq("gru", 8, 8, 16, 32, attention=attention and attention())
     optimizer, generator = mg.optim.Adam(model.parameters(), lr=1e-2), np.random.default_rng(0)
     for i in range(steps):
+        optimizer.lr = 1e-2 * mg.optim.linear(i, steps, end=0.1)  # else it loses its way now and then
         sources = words(generator, 64)
         (xs, x_lengths), (ys, y_lengths) = padded(sources), padded([turn(word) for word in sources], END)
         loss = sequence_loss(model(xs, ys, x_lengths, forcing(i)), ys, y_lengths)
