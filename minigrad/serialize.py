@@ -285,7 +285,7 @@ def _read_array(file: BinaryIO, name: str, entry: dict[str, Any]) -> np.ndarray:
         wide <<= 16
         return wide.view(np.float32)
     if kind == "BOOL":
-        if array.max(initial=0) > 1:
+        if array.size and array.max() > 1:
             raise ValueError(f"{_cut(name)} is BOOL and holds bytes other than 0 and 1")
         return array.view(bool)
     return array
