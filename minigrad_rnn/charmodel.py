@@ -18,6 +18,7 @@ from minigrad.serialize import load_with_metadata
 from .cells import State, UnknownCellError
 from .data import Streams, Vocabulary, Words
 from .decode import sampling_probabilities
+from .evaluating import evaluating
 from .layers import Recurrent
 
 KIND = "minigrad-rnn character model"
@@ -72,21 +73,16 @@ class CharModel(Module):
         hidden, state = self.recurrent(self.embedding(codes), state)
         return self.head(self.dropout(hidden)), state
 
-    @mg.no_grad()
     def nats(self, streams: Streams, rows: slice = slice(None)) -> tuple[float, int]:
         """Σ -ln p(next symbol) over the streams `rows`, the state carried along each, and how many symbols."""
         state: State = None
         total, count = 0.0, 0
-        training = self.training
-        self.eval()
-        try:
+        with evaluating(self):
             for number in range(len(streams)):
                 inputs, targets = streams.piece(number, rows)
                 logits, state = self(inputs, state)
                 total += mg.nn.cross_entropy(logits, targets).item() * targets.size
                 count += targets.size
-        finally:
-            self.train(training)
         return total, count
 
     def bits_per_character(self, codes: np.ndarray, batch: int = 32, length: int = 64) -> float:

@@ -23,6 +23,11 @@ from .check import check_cell
 from .pictures import unrolled
 from .recipes import char_lm
 from .training import Config, Group, Result, Task, config
+from .training.run import CONFIG, MODEL
+
+
+def _write_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Console(Console):
@@ -34,7 +39,7 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Whoever read our output has gone: what is being done is done all the same, and nothing more is written."""
         self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
 
 
 console = _Console()
@@ -49,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             mg.seed(getattr(args, "seed", 0))
             return COMMANDS[args.command](args)
     except BrokenPipeError:  # whoever read our output has gone: not an error, and nothing more to write
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return 0
     except (MinigradError, OSError) as error:
         told = error.message if isinstance(error, MinigradError) else str(error)
@@ -80,7 +85,7 @@ def demo(args: argparse.Namespace) -> int:
         "unrolled.html": "the same, played step by step in a browser",
     }
     _report_files(folder, pictures)
-    model = _shown(folder / "model.safetensors") + (f" --cell {cell}" if ":" in cell else "")
+    model = _shown(folder / MODEL) + _named_again(cell)
     console.print("\nTry next:", style="bold")
     for command in (
         f'minigrad-rnn sample --model {model} --prime "def " --temperature 0.8',
@@ -110,6 +115,11 @@ def _look_here(cell: Any) -> None:
         sys.path.append("")
 
 
+def _named_again(cell: str) -> str:
+    """The flag that a command wants for a file made with this cell: a file does not choose what is imported."""
+    return f" --cell {cell}" if ":" in cell else ""
+
+
 def _given(args: argparse.Namespace) -> dict[str, Any]:
     """The values of a configuration that the command line names."""
     values = {name: value for name, value in vars(args).items() if name in config.OPTIONS}
@@ -124,8 +134,8 @@ def _given(args: argparse.Namespace) -> dict[str, Any]:
 def _report_training(result: Result, task: Task, folder: Path) -> None:
     from .training.report import shown
 
-    cell = Config(**config.read(folder / "config.toml")).cell
-    again = f"minigrad-rnn train --resume --out {_shown(folder)}" + (f" --cell {cell}" if ":" in cell else "")
+    cell = Config(**config.read(folder / CONFIG)).cell
+    again = f"minigrad-rnn train --resume --out {_shown(folder)}{_named_again(cell)}"
     _report_end(result.stopped_by, result.steps, f"; continue with: {again}")
     if result.best is not None:
         console.print(f"Best validation: {shown(task.metric, result.best)}, after step {result.best_step:,}.")
@@ -208,7 +218,7 @@ def serve(args: argparse.Namespace) -> int:
 
 def _model(path: str) -> Path:
     """A model's file; of a run's folder, the model in it."""
-    return Path(path) / "model.safetensors" if Path(path).is_dir() else Path(path)
+    return Path(path) / MODEL if Path(path).is_dir() else Path(path)
 
 
 def _shown(path: Path) -> str:

@@ -60,27 +60,28 @@ def fit(
         raise ConfigError("the run has a configuration of its own: give that to Run.open, and none here")
     config = config or (run.config if run else Config())
     group = group or Group.alone()
+    notes = None if group.rank else run  # the first process alone writes
     figures: dict[str, float] = {}
     with group.guarded(), stop_signals() as asked:
         trainer = Trainer(task, config, group)
         if run and (saved := run.last()):
             trainer.restore(saved)
-            if not group.rank and trainer.best_step == trainer.step > 0:
-                run.save_model(task)  # of which a kill may have come in between
-        if run and not group.rank:
-            run.start(trainer.step)
+            if notes and trainer.best_step == trainer.step > 0:
+                notes.save_model(task)  # of which a kill may have come in between
+        if notes:
+            notes.start(trainer.step)
         stop = False
         while not trainer.finished and not stop:
-            save = run is not None and not group.rank and run.save_due()
+            save = notes is not None and notes.save_due()
             with run.timed() if run else contextlib.nullcontext():
                 update = trainer.update(bool(asked.signal), save)
             stop, better = update.stop, False
             if watcher:
                 watcher.updated(trainer, update)
             if trainer.step % config.log_every == 0:
-                if run and not group.rank:
+                if notes:
                     values = {"loss": fmean(trainer.losses), "lr": update.lr, "gradient_norm": update.norm}
-                    run.log(trainer, {**values, "norms": trainer.norms})
+                    notes.log(trainer, {**values, "norms": trainer.norms})
                 trainer.losses.clear()
             if task.validation_rows and (trainer.step % trainer.validate_every == 0 or trainer.step == trainer.steps):
                 figures = trainer.validate()

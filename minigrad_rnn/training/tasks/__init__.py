@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import minigrad as mg
 
+from ...evaluating import evaluating
 from ..config import Config, ConfigError
-from .base import Task, evaluating, perplexity
+from .base import Task, perplexity
 
 
 def make_task(config: Config) -> Task:

@@ -12,8 +12,9 @@ import minigrad as mg
 from ...cells import State
 from ...charmodel import CharModel
 from ...data import Streams, Vocabulary, Words, bigram_bits, read_text, split, stdlib_text
+from ...evaluating import evaluating
 from ..config import Config, ConfigError
-from .base import Task, digest_of, evaluating, perplexity
+from .base import Task, digest_of, perplexity
 
 VALIDATION_STREAMS = 32
 

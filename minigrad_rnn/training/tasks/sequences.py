@@ -13,9 +13,10 @@ from minigrad.nn import Dropout, Linear, Module
 
 from ...cells import State
 from ...data import synthetic
+from ...evaluating import evaluating
 from ...layers import Recurrent
 from ..config import Config
-from .base import Task, evaluating
+from .base import Task
 
 Make = Callable[[int, int, np.random.Generator], synthetic.Batch]
 VALIDATION_ROWS = 512

@@ -14,10 +14,11 @@ from ...attention import AdditiveAttention, Attention, BilinearAttention, DotAtt
 from ...cells import State
 from ...data import TextError, Vocabulary, read_pairs
 from ...decode import greedy
+from ...evaluating import evaluating
 from ...losses import sequence_loss
 from ...seq2seq import Seq2Seq, padded
 from ..config import Config
-from .base import Task, digest_of, evaluating, perplexity
+from .base import Task, digest_of, perplexity
 
 START, END = 0, 1
 SPECIAL = 2  # symbols before the characters
