@@ -15,3 +15,5 @@ from .recompute import checkpoint
 from .serialize import load, save
 from .tensor import Tensor, tensor
 from .transforms import hessian, hvp, jacobian, jvp, vjp
+
+__version__ = "0.1.0"

@@ -4,7 +4,7 @@ import os
 
 from minigrad import errors
 
-from . import cells, training
+from . import cells, metrics, training
 from .attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
 from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
@@ -27,6 +27,7 @@ from .interop.onnx_export import export_onnx
 from .interop.torch_weights import load_torch, to_torch, torch_arrays
 from .layers import GRU, LSTM, RNN, Recurrent
 from .losses import last_steps, max_error, sequence_loss, soft_dtw
+from .models import SequenceModel
 from .noise import Noise
 from .seq2seq import Seq2Seq, exponential_decay, inverse_sigmoid_decay, linear_decay, padded
 from .truncated import truncated_bptt

@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad.errors import NoGradientError, ShapeError
 from minigrad.nn import Module
 
+from . import plotting
 from .cells import Cell, State, parts_of
 from .layers import Recurrent
 from .unroll import unroll
@@ -233,7 +234,7 @@ def plot_gradflow_pairs(norms: np.ndarray, axes: Any = None) -> Any:
     """
     from matplotlib.colors import LogNorm
 
-    axes = axes or _axes()
+    axes = axes or plotting.axes()
     known = np.ma.masked_less_equal(norms, 0)
     image = axes.imshow(known, norm=LogNorm(known.min(), max(known.max(), known.min() * 10)), origin="lower")
     axes.set(xlabel="step k", ylabel="step t")
@@ -242,16 +243,9 @@ def plot_gradflow_pairs(norms: np.ndarray, axes: Any = None) -> Any:
 
 
 def _lines(lines: dict[str, np.ndarray], xlabel: str, ylabel: str, axes: Any) -> Any:
-    axes = axes or _axes()
+    axes = axes or plotting.axes()
     for name, values in lines.items():
         axes.plot(np.arange(len(values)), values, marker=".", label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
-    axes.grid(alpha=0.3)
     axes.legend()
     return axes
-
-
-def _axes() -> Any:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(8, 4.5), layout="constrained").add_subplot()

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from minigrad.backend import current_backend
-from minigrad.errors import MinigradError
+
+from .errors import DataError
 
 SHORTEST = 1000  # characters; with fewer there is nothing to learn, nor to validate on
 
 
-class TextError(MinigradError, ValueError):
+class TextError(DataError):
     """A text that cannot be read, or is too short to learn from."""
 
 
@@ -52,6 +53,11 @@ def read_text(path: str | Path, least: int = SHORTEST) -> str:
     if len(text) < least:
         raise TextError(f"{path} has {len(text)} characters: give a text of at least {least:,}")
     return text
+
+
+def text_of(path: str | Path | None) -> str:
+    """The text of a file of the user's, or without one `stdlib_text`."""
+    return read_text(path) if path else stdlib_text()
 
 
 class Vocabulary:

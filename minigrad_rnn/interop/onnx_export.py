@@ -7,7 +7,6 @@ The model is run at a few sizes (`onnx_trace`), and what the runs have in common
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import inspect
 import json
 from collections.abc import Iterator, Sequence
@@ -98,7 +97,7 @@ def export_onnx(
         opset_imports=operators,
         ir_version=onnx.helper.find_min_ir_version_for(operators),
         producer_name="minigrad_rnn",
-        producer_version=_version(),
+        producer_version=mg.__version__,
     )
     onnx.helper.set_model_props(proto, plan.metadata)
     onnx.checker.check_model(proto, full_check=True)
@@ -249,10 +248,3 @@ def _as_exported(model: Module) -> Iterator[None]:
             part.training = training
         for layer, before in compiled:
             layer.compiled = before
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("minigrad")
-    except importlib.metadata.PackageNotFoundError:
-        return "0"

@@ -6,5 +6,5 @@ from .fit import Result, Watcher, fit
 from .parallel import Group
 from .report import Progress
 from .run import Run, RunError
-from .tasks import Task, make_task
+from .tasks import Supervised, Task, make_task
 from .trainer import DivergedError, Trainer, Update

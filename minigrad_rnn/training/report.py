@@ -22,16 +22,17 @@ class Progress:
     """A live bar: loss (the mean of the last 20 updates), the last validation's metric, throughput, time left.
 
     Where the output is no terminal it prints a line now and then instead. Use it as a context, and as the watcher of
-    `fit`.
+    `fit`. A `name` says which training it is, where there are several.
     """
 
-    def __init__(self, console: Console, task: Task, samples: bool = False):
+    def __init__(self, console: Console, task: Task, samples: bool = False, name: str = ""):
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self.console, self.task, self.samples = console, task, samples
+        self.name = f"{name}: " if name else ""
         self._bar = Bar(
-            TextColumn("training"),
+            TextColumn(f"{self.name}training"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TextColumn("{task.fields[told]} ·"),
@@ -71,7 +72,7 @@ class Progress:
         wait = max(LEAST_WAIT, (now - self._started) / 20)
         if not self.console.is_terminal and (now - self._line >= wait or trainer.step == trainer.steps):
             left = f"  {(trainer.steps - trainer.step) * update.seen / rate:,.0f} s left" if rate else ""
-            self.console.print(f"step {trainer.step:,}/{trainer.steps:,}  {told}{left}", soft_wrap=True)
+            self.console.print(f"{self.name}step {trainer.step:,}/{trainer.steps:,}  {told}{left}", soft_wrap=True)
             self._line = now
 
     def validated(self, trainer: Trainer, figures: dict[str, float], sample: str) -> None:
@@ -81,7 +82,7 @@ class Progress:
         best = " (the best so far)" if trainer.best_step == trainer.step else ""
         self._figure = f" · {shown(name, figures[name])}"
         others = [shown(*item) for item in figures.items() if item[0] != name]
-        told = f"validation after step {trainer.step:,}: {shown(name, figures[name])}{best}"
+        told = f"{self.name}validation after step {trainer.step:,}: {shown(name, figures[name])}{best}"
         self.console.print("; ".join([told, *others]), soft_wrap=True)
         if self.samples and sample:
             from rich.text import Text

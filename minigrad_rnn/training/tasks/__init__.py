@@ -7,6 +7,7 @@ import minigrad as mg
 from ...evaluating import evaluating
 from ..config import Config, ConfigError
 from .base import Task, perplexity
+from .supervised import Supervised
 
 
 def make_task(config: Config) -> Task:

@@ -11,7 +11,7 @@ import minigrad as mg
 
 from ...cells import State
 from ...charmodel import CharModel
-from ...data import Streams, Vocabulary, Words, bigram_bits, read_text, split, stdlib_text
+from ...data import Streams, Vocabulary, Words, bigram_bits, split, text_of
 from ...evaluating import evaluating
 from ..config import Config, ConfigError
 from .base import Task, digest_of, perplexity
@@ -33,7 +33,7 @@ class Language(Task):
     def __init__(self, config: Config):
         if refused := [name for name in ("bidirectional", "batch_first") if config.options.get(name)]:
             raise ConfigError(f"a language model cannot be {refused[0]}: it would read its own answers; leave it out")
-        text = read_text(config.text) if config.text else stdlib_text()
+        text = text_of(config.text)
         words = config.kind == "words"
         vocabulary: Vocabulary | Words = Words.of(text, config.vocabulary) if words else Vocabulary(text)
         codes = vocabulary.encode(text)

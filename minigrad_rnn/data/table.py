@@ -1,0 +1,63 @@
+"""Tables: the user's own numbers, from a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError
+from .text import read_text
+
+
+def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
+    """The header of a UTF-8 CSV file ([] if its first line has a number in it) and its rows, as texts.
+
+    Commas, semicolons or tabs stand between. Raises DataError for a file that cannot be read, has no rows, or rows of
+    different lengths.
+    """
+    text = read_text(path, least=1).removeprefix("\ufeff")
+    first = text.partition("\n")[0]
+    separator = max(",;\t", key=first.count)
+    try:
+        rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
+    except csv.Error as error:
+        raise DataError(f"{path} is no CSV file ({error})") from None
+    header = [] if not rows or any(map(_number, rows[0])) else rows.pop(0)
+    if not rows:
+        raise DataError(f"{path} has no rows: give a CSV file of at least one")
+    for number, row in enumerate(rows, 1 + bool(header)):
+        if len(row) != len(header or rows[0]):
+            raise DataError(f"{path}, row {number}: {len(row)} fields, where there are {len(header or rows[0])} before")
+    return header, rows
+
+
+def read_numbers(path: str | Path, columns: int | None = None, least: int = 1) -> np.ndarray:
+    """The numbers of a CSV file, float64 (rows, columns); a header, and columns that hold none (dates), are left out.
+
+    Raises DataError where there are not `columns` of numbers (None: any), fewer rows than `least`, or a gap.
+    """
+    header, rows = read_rows(path)
+    numeric = [n for n in range(len(rows[0])) if _number(rows[0][n])]
+    if not numeric or (columns is not None and len(numeric) != columns):
+        wanted = "columns of numbers" if columns is None else f"{columns} column{'s' * (columns > 1)} of numbers"
+        raise DataError(f"{path} has {len(numeric)} columns of numbers: give a CSV file with {wanted}")
+    if len(rows) < least:
+        raise DataError(f"{path} has {len(rows)} rows: give at least {least}")
+    for number, row in enumerate(rows, 1 + bool(header)):
+        for n in numeric:
+            if not _number(row[n]):
+                raise DataError(
+                    f"{path}, row {number}: {row[n][:40]!r} is no number: fill the gap, or leave the row out"
+                )
+    return np.array([[float(row[n]) for n in numeric] for row in rows])
+
+
+def _number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False

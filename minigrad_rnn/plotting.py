@@ -1,0 +1,136 @@
+"""Plots in one style, without a window: made with `axes`, written with `save_plot`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigrad.errors import MinigradError
+from minigrad.serialize import atomic_write
+
+# A picture's suffix -> what is left out of the file, so that the same run gives the same bytes.
+FORMATS: dict[str, dict[str, None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+}
+COLORS = ("#08519c", "#d94801", "#238b45", "#6a51a3", "#a50f15", "#525252", "#008080", "#b8860b", "#c51b8a", "#000000")
+
+
+class PlotError(MinigradError, ValueError):
+    """A plot that cannot be written."""
+
+
+def axes(xlabel: str = "", ylabel: str = "", title: str = "", size: tuple[float, float] = (8, 4.5)) -> Any:
+    """Matplotlib axes on a figure of their own, `size` in inches; `.figure` has it."""
+    return panels(1, xlabel, ylabel, [title], size)[0]
+
+
+def panels(
+    count: int,
+    xlabel: str = "",
+    ylabel: str = "",
+    titles: Sequence[str] = (),
+    size: tuple[float, float] | None = None,
+    share: bool = False,
+) -> list[Any]:
+    """`count` axes side by side on one figure; with `share` their scales are the same."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size or (max(6, 4.5 * count), 4.5), dpi=120, layout="constrained")
+    made = list(figure.subplots(1, count, squeeze=False, sharex=share, sharey=share)[0])
+    for number, one in enumerate(made):
+        one.set(xlabel=xlabel, ylabel=ylabel if number == 0 or not share else "")
+        one.set_title(titles[number] if number < len(titles) else "")
+        one.set_prop_cycle(color=COLORS)
+        one.grid(alpha=0.3)
+        one.spines[["top", "right"]].set_visible(False)
+    return made
+
+
+def plot_confusion(counts: np.ndarray, classes: Sequence[str], axes: Any) -> Any:
+    """Draw a confusion matrix (`metrics.confusion`) on `axes`: counts, dark by the share of the row. Returns them."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    _image(axes, shares, classes, classes, vmin=0, vmax=1)
+    axes.set(xlabel="taken for", ylabel="is")
+    if len(classes) <= 20:
+        _write_numbers(axes, counts, shares > 0.5)
+    return axes
+
+
+def plot_attention(weights: np.ndarray, read: Sequence[str], written: Sequence[str], axes: Any) -> Any:
+    """Draw attention weights (written, read) on `axes`, what was read along the bottom. Returns the axes."""
+    _image(axes, weights, written, read, vmin=0, vmax=1)
+    axes.set(xlabel="read", ylabel="written")
+    return axes
+
+
+def _image(axes: Any, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], **options: Any) -> None:
+    axes.imshow(values, cmap="Blues", aspect="equal", **options)
+    axes.set_xticks(range(len(columns)), columns, rotation=90 if max(map(len, columns), default=0) > 2 else 0)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.grid(False)
+
+
+def _write_numbers(axes: Any, numbers: np.ndarray, light: np.ndarray) -> None:
+    for (row, column), number in np.ndenumerate(numbers):
+        if number:
+            color = "white" if light[row, column] else "#333333"
+            axes.text(column, row, f"{number:,}", ha="center", va="center", color=color, fontsize="small")
+
+
+def plot_words(places: np.ndarray, words: Sequence[str], axes: Any) -> Any:
+    """Write each of `words` at its place (words, 2) on `axes`: a map. Returns the axes."""
+    axes.scatter(*places.T, s=8, color=COLORS[0])
+    for word, place in zip(words, places, strict=True):
+        axes.annotate(word, place, xytext=(3, 2), textcoords="offset points", fontsize="small")
+    axes.set(xlabel="", ylabel="")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    return axes
+
+
+def plot_bars(values: Mapping[str, float], axes: Any, reference: tuple[str, float] | None = None) -> Any:
+    """Draw a number each as bars on `axes`, and a dashed line at a `reference` (name, number). Returns the axes."""
+    bars = axes.bar(list(values), list(values.values()), color=COLORS[: len(values)])
+    axes.bar_label(bars, fmt="%.3g", padding=2)
+    if reference:
+        name, value = reference
+        axes.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{name}: {value:.3g}")
+        axes.legend(frameon=False)
+    axes.grid(axis="x", visible=False)
+    return axes
+
+
+def plot_films(films: np.ndarray, texts: Sequence[str], axes: Any) -> Any:
+    """Draw films (time, films, 3, height, width), from 0 to 1, on `axes`: a row of frames each, its text beside it."""
+    T, N, _, height, width = films.shape
+    gap = 1 + min(height, width) // 12
+    image = np.ones((N * (height + gap) - gap, T * (width + gap) - gap, 3))
+    for (t, n), _ in np.ndenumerate(films[:, :, 0, 0, 0]):
+        row, column = n * (height + gap), t * (width + gap)
+        image[row : row + height, column : column + width] = films[t, n].transpose(1, 2, 0)
+    axes.imshow(image, interpolation="nearest")
+    axes.set_xticks(np.arange(T) * (width + gap) + width / 2, [f"t = {t}" for t in range(T)])
+    axes.set_yticks(np.arange(N) * (height + gap) + height / 2, texts)
+    axes.yaxis.tick_right()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def legend_beside(axes: Any) -> None:
+    """Put the legend of `axes` to their right."""
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small")
+
+
+def save_plot(axes: Any, path: Path) -> None:
+    """Write the figure of `axes`, in the format that the name says. Raises PlotError if it says none that there is."""
+    if path.suffix not in FORMATS:
+        raise PlotError(f"{path} says no format of a picture: end it in one of {', '.join(FORMATS)}")
+    with atomic_write(path) as temporary:
+        axes.figure.savefig(temporary, format=path.suffix[1:], metadata=FORMATS[path.suffix])
