@@ -3,9 +3,9 @@
 # then recurrent layers, training steps, small operations and networks without recording (minigrad on CuPy; PyTorch on
 # CUDA, or CuPy alone). Takes under eight minutes and no network. `gpu.sh loops` runs instead, in under ten minutes, an
 # LSTM at three sizes against cuDNN's, a loop in eager PyTorch, and that loop under torch.compile; `gpu.sh train`, in as
-# long at most, whole updates of the character model at three sizes against PyTorch on CUDA. The JSON files go to $OUT if
-# set, else to benchmarks/results. Exit status: 2 without a CUDA device, 1 if a test or a contender failed, or the time
-# ran out.
+# long at most, whole updates of the character model at three sizes against PyTorch on CUDA; `gpu.sh systems` runs every
+# system in its quick form on the GPU, where its data are installed. The JSON files go to $OUT if set, else to
+# benchmarks/results. Exit status: 2 without a CUDA device, 1 if a test or a contender failed, or the time ran out.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,6 +30,12 @@ fi
 if [ "${1:-}" = train ]; then
     echo "=== Updates of the character model"
     measure 570 char-lm-step --sizes 100,64,128,256 100,32,128,512 100,128,256,1024
+    exit $status
+fi
+
+if [ "${1:-}" = systems ]; then
+    echo "=== Every system, in its quick form"
+    timeout 570 python3 -m minigrad_rnn run all --quick --backend cupy --out "$out/systems" || status=1
     exit $status
 fi
 

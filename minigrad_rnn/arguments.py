@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from minigrad.draw import LEVELS, THEMES
 
-from .recipes import char_lm
+from . import demo
 from .training import config
 
 
@@ -81,7 +81,7 @@ def make_parser() -> argparse.ArgumentParser:
         return commands.add_parser(name, parents=[parent], help=text, description=text)
 
     added = command("demo", "Train a character model in about a minute and draw an unrolled graph.", shared)
-    _add_options(added, ("text", "cell", "steps", "threads", "seed"), {"steps": char_lm.STEPS})
+    _add_options(added, ("text", "cell", "steps", "threads", "seed"), {"steps": demo.STEPS})
     added.add_argument("--out", default="minigrad-demo", metavar="DIR", help="folder (default: minigrad-demo)")
 
     added = command("train", "Train a model; a run that was interrupted goes on with --resume.", shared)
@@ -150,5 +150,14 @@ def make_parser() -> argparse.ArgumentParser:
     added.add_argument("--inputs", type=_whole, default=3, help="features (default: 3)")
     added.add_argument("--hidden", type=_whole, default=4, help="hidden units (default: 4)")
 
-    command("list", "List the cells and systems that there are.")
+    added = command("run", "Run a system of `minigrad-rnn list`: its figure beside a reference, and its pictures.")
+    added.add_argument("names", nargs="+", metavar="SYSTEM", help="its name, or several, or all")
+    added.add_argument("--quick", action="store_true", help="in seconds, too short for its figure")
+    added.add_argument("--data", metavar="FILE", help="your own data in place of the system's (see `list`)")
+    added.add_argument("--out", default="minigrad-systems", metavar="DIR", help="(default: minigrad-systems/SYSTEM)")
+    added.add_argument("--results", metavar="FILE.md", help="write a table of their figures")
+    added.add_argument("--resume", action="store_true", help="of several, leave out those that have a result already")
+    added.add_argument("--threads", type=_number(int, 0, "a whole number from 0 up"), default=0, help="0: all cores")
+
+    command("list", "List the cells, the kinds of data, and the systems that there are.")
     return parser

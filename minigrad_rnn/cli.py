@@ -17,11 +17,11 @@ import minigrad as mg
 from minigrad.errors import MinigradError
 
 from . import cells
+from . import demo as demonstration
 from .arguments import make_parser
 from .charmodel import CharModel
 from .check import check_cell
 from .pictures import unrolled
-from .recipes import char_lm
 from .training import Config, Group, Result, Task, config
 from .training.run import CONFIG, MODEL
 
@@ -75,7 +75,7 @@ def demo(args: argparse.Namespace) -> int:
     folder = Path(args.out)
     given = _given(args)
     cell = given.get("cell", "lstm")
-    done = char_lm.run(folder, given, console)
+    done = demonstration.run(folder, given, console)
     _report_end(done.stopped_by, done.steps)
     if done.bits is not None:
         better = "better than" if done.bits < done.bigram else "NOT better than"
@@ -258,7 +258,45 @@ def check(args: argparse.Namespace) -> int:
     return 0 if check_cell(args.cell, args.inputs, args.hidden) else 1
 
 
+def run(args: argparse.Namespace) -> int:
+    from . import systems
+
+    names = systems.names() if args.names == ["all"] else args.names
+    chosen = [systems.get(name) for name in names]
+    if len(chosen) > 1 or args.results:
+        return _run_each(names, args)
+    folder = Path(args.out) / names[0]
+    outcome = systems.run_system(chosen[0], folder, console, args.quick, args.seed, args.data, args.threads)
+    console.print(systems.figures_table(outcome))
+    console.print(f"In {_shown(folder)}, after {outcome.seconds:.0f} s:", soft_wrap=True)
+    for name, what in outcome.pictures.items():
+        console.print(f"  {name:<18} {what}", soft_wrap=True)
+    for figure in outcome.failed:
+        told = f"NOT MET: {figure.what} is {figure.value:.6g}, and must be {figure.asked}"
+        console.print(told, style="bold red", soft_wrap=True)
+    return 1 if outcome.failed else 0
+
+
+def _run_each(names: Sequence[str], args: argparse.Namespace) -> int:
+    from .systems.several import run_each, write_results
+
+    if args.data:
+        raise config.ConfigError("a file of data is for one system: name one, or leave --data out")
+    flags = ["--seed", str(args.seed), "--backend", args.backend, "--threads", str(args.threads)]
+    out = Path(args.out)
+    statuses = run_each(names, out, [*flags, *["--quick"] * args.quick], args.resume, console)
+    if args.results:
+        write_results(Path(args.results), names, out)
+        console.print(f"{_shown(Path(args.results))}: their figures", soft_wrap=True)
+    for told, status in (("figures not met", 1), ("failed", 2)):
+        if missed := [name for name, own in statuses.items() if own == status]:
+            console.print(f"{told}: {', '.join(missed)}", style="bold red", soft_wrap=True)
+    return max(statuses.values())
+
+
 def list_systems(args: argparse.Namespace) -> int:
+    from . import systems
+
     table = Table("cell", "class", "what it is")
     for name in cells.names():
         cell = cells.get(name)
@@ -268,8 +306,12 @@ def list_systems(args: argparse.Namespace) -> int:
     for kind, text in config.KINDS.items():
         table.add_row(kind, text)
     console.print(table)
-    table = Table("system", "what it is", "how to run it")
-    table.add_row("char-lm", "a character language model and generator", "minigrad-rnn demo, minigrad-rnn train")
+    table = Table("system", "what it is: minigrad-rnn run SYSTEM", "data", "figure of merit", "time")
+    for part, names in systems.parts().items():
+        table.add_section()
+        table.add_row(part, style="bold")
+        for system in map(systems.get, names):
+            table.add_row(system.name, system.what, system.data, system.merit, f"{system.seconds} s")
     console.print(table)
     return 0
 
@@ -283,5 +325,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "export": export,
     "draw": draw,
     "check": check,
+    "run": run,
     "list": list_systems,
 }

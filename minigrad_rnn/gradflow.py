@@ -97,8 +97,13 @@ def gradflow(
         raise ValueError(f"unknown norm {norm!r}: choose {' or '.join(NORMS)}")
     if isinstance(model, Cell):
         return _flow(model, _steps([model], lambda: unroll(model, xs))[0], all_pairs, norm, part)
+    compiled, model.compiled = model.compiled, False  # each step is to be seen
+    try:
+        every = _steps(model.cells, lambda: model(xs))
+    finally:
+        model.compiled = compiled
     found = []
-    for n, steps in enumerate(_steps(model.cells, lambda: model(xs))):
+    for n, steps in enumerate(every):
         norms = _flow(model.cells[n], steps, all_pairs, norm, part)
         found.append(np.flip(norms) if n % model.directions else norms)
     return np.stack(found)
@@ -245,7 +250,7 @@ def plot_gradflow_pairs(norms: np.ndarray, axes: Any = None) -> Any:
 def _lines(lines: dict[str, np.ndarray], xlabel: str, ylabel: str, axes: Any) -> Any:
     axes = axes or plotting.axes()
     for name, values in lines.items():
-        axes.plot(np.arange(len(values)), values, marker=".", label=name)
+        axes.plot(np.arange(len(values)), np.ma.masked_less_equal(values, 0), marker=".", label=name)
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     axes.legend()
     return axes

@@ -149,7 +149,7 @@ def _learned(cell: Cell) -> list[Parameter]:
     """The cell's initial state as parameters, without the axis of the batch."""
     state = cell.initial_state(1)
     return [
-        Parameter(part.data[0], name=f"{name}_0") for name, part in zip(cell.state_names, parts_of(state), strict=True)
+        Parameter(part.data[0], name=f"{name}_-1") for name, part in zip(cell.state_names, parts_of(state), strict=True)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -48,3 +49,21 @@ def unrolled(
     over = "over" if options.get("level") in ("rolled", "layer") else "unrolled over"
     options.setdefault("title", f"{what}, {over} {steps} steps")
     return mg.draw(loss, backward=backward, **options)
+
+
+def answering(
+    recurrent: Recurrent,
+    xs: Any,
+    head: Callable[[mg.Tensor], mg.Tensor],
+    steps: slice,
+    state: cells.State = None,
+    **options: Any,
+) -> Any:
+    """The graph of `recurrent` over `xs` whose outputs of some `steps` only are read by `head`, as a drawing.
+
+    The shape of a network, in other words: slice(None) for many to many, slice(-1, None) for many to one. `options` go
+    to `mg.draw`.
+    """
+    outputs, _ = recurrent(xs, state)
+    read = list(enumerate(mg.unstack(outputs)))[steps]
+    return mg.draw([head(output).named(f"y_{t}") for t, output in read], **{"level": "cell"} | options)

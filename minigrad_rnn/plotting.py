@@ -51,6 +51,17 @@ def panels(
     return made
 
 
+def surface(x: np.ndarray, y: np.ndarray, z: np.ndarray, labels: Sequence[str], title: str = "") -> Any:
+    """Axes with a landscape: heights `z` over a grid (`numpy.meshgrid`) of `x` and `y`; `labels` of the three."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    made: Any = figure.add_subplot(projection="3d", computed_zorder=False)  # so that lines drawn on it are seen
+    made.plot_surface(x, y, z, cmap="Blues", rcount=len(z), ccount=len(z[0]), linewidth=0, antialiased=False)
+    made.set(xlabel=labels[0], ylabel=labels[1], zlabel=labels[2], title=title)
+    return made
+
+
 def plot_confusion(counts: np.ndarray, classes: Sequence[str], axes: Any) -> Any:
     """Draw a confusion matrix (`metrics.confusion`) on `axes`: counts, dark by the share of the row. Returns them."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -100,6 +111,7 @@ def plot_bars(values: Mapping[str, float], axes: Any, reference: tuple[str, floa
     if reference:
         name, value = reference
         axes.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{name}: {value:.3g}")
+        axes.margins(y=0.2)  # room for the legend above the bars
         axes.legend(frameon=False)
     axes.grid(axis="x", visible=False)
     return axes
@@ -117,6 +129,75 @@ def plot_films(films: np.ndarray, texts: Sequence[str], axes: Any) -> Any:
     axes.set_xticks(np.arange(T) * (width + gap) + width / 2, [f"t = {t}" for t in range(T)])
     axes.set_yticks(np.arange(N) * (height + gap) + height / 2, texts)
     axes.yaxis.tick_right()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def plot_spectrogram(frames: np.ndarray, hop: float, rows: Mapping[str, Sequence[str]], axes: Any) -> Any:
+    """Draw the log energies (time, bands) of frames `hop` seconds apart on `axes`, and below them rows of labels.
+
+    Each row has a label a frame; what stays the same is one segment, "" is none, and a label that has no room is left
+    out. Returns the axes.
+    """
+    T, bands = frames.shape
+    axes.imshow(frames.T, origin="lower", aspect="auto", cmap="magma", extent=(0, T * hop, 0, bands))
+    height, points = bands / 6, axes.figure.get_size_inches()[0] * 60 / T  # of a frame
+    for number, labels in enumerate(rows.values()):
+        top = -(number + 0.2) * height
+        starts = [t for t in range(T) if t == 0 or labels[t] != labels[t - 1]]
+        for start, end in zip(starts, [*starts[1:], T]):
+            if labels[start]:
+                axes.vlines([start * hop, end * hop], top - 0.8 * height, top, color="#999999", linewidth=0.6)
+                if (end - start) * points > 5 * len(labels[start]):
+                    middle = (start + end) / 2 * hop
+                    axes.text(middle, top - 0.4 * height, labels[start], ha="center", va="center", fontsize=9)
+    named = [-(number + 0.6) * height for number in range(len(rows))]
+    axes.set(xlim=(0, T * hop), ylim=(-(len(rows) + 0.2) * height, bands), xlabel="time in seconds")
+    axes.set_yticks([*named, bands / 2], [*rows, "bands"])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(False)
+    return axes
+
+
+def plot_piano_roll(notes: Sequence[tuple[float, float, int]], axes: Any) -> Any:
+    """Draw notes (start and length in bars, MIDI's number of the pitch) as a piano roll on `axes`. Returns the axes."""
+    for start, length, pitch in notes:
+        axes.barh(pitch, 0.94 * length, left=start, height=0.8, color=COLORS[0])
+    pitches = [pitch for _, _, pitch in notes]
+    shown = [p for p in range(min(pitches) - 1, max(pitches) + 2) if p % 12 in (0, 2, 4, 5, 7, 9, 11)]
+    axes.set_yticks(shown, [f"{'C D EF G A B'[p % 12]}{p // 12 - 1}" for p in shown])
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="bars", ylabel="pitch")
+    return axes
+
+
+def plot_tagged(texts: Sequence[str], tags: Sequence[str], names: Mapping[str, str], axes: Any) -> Any:
+    """Write texts on `axes`, a line each, every character in the colour of its tag; `names` has each tag's."""
+    from matplotlib.patches import Patch
+
+    colors = dict(zip(names, COLORS))
+    for row, (text, own) in enumerate(zip(texts, tags, strict=True)):
+        for column, (character, tag) in enumerate(zip(text, own, strict=True)):
+            shown = {"\n": "↵", "\t": "→"}.get(character, character)
+            axes.text(column, row, shown, color=colors[tag], ha="center", va="center", family="monospace", fontsize=9)
+    width = max(map(len, texts), default=1)
+    axes.set(xlim=(-1, width), ylim=(len(texts) - 0.5, -0.5), xticks=[], yticks=[], xlabel="", ylabel="")
+    axes.spines[:].set_visible(False)
+    handles = [Patch(color=colors[tag], label=name) for tag, name in names.items()]
+    axes.legend(handles=handles, ncols=len(handles), frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0))
+    return axes
+
+
+def plot_images(rows: Mapping[str, np.ndarray], axes: Any, texts: Sequence[str] = ()) -> Any:
+    """Draw rows of images (N, height, width), from 0 to 1, by name, and `texts` below the columns. Returns the axes."""
+    tiles = np.stack([np.pad(images, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan) for images in rows.values()])
+    _, count, height, width = tiles.shape
+    sheet = tiles.transpose(0, 2, 1, 3).reshape(len(tiles) * height, count * width)
+    axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1)
+    axes.set_yticks(np.arange(len(tiles)) * height + (height - 1) / 2, list(rows))
+    axes.set_xticks(np.arange(len(texts)) * width + (width - 1) / 2, texts)
     axes.tick_params(length=0)
     axes.grid(False)
     axes.spines[:].set_visible(False)

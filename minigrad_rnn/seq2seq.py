@@ -145,6 +145,22 @@ class Seq2Seq(Module):
         anew, and otherwise what step t - 1 came to (Bengio et al. 2015, section 2.4). Symbols pass no gradient on;
         continuous outputs do. Raises ShapeError for shapes, ValueError for a probability, that are none.
         """
+        return mg.stack(self._write(sources, targets, source_lengths, teacher_forcing)[0])
+
+    def alignment(self, sources: Any, targets: Any, source_lengths: Any = None) -> mg.Tensor:
+        """The attention's weights when `targets` (time, batch) are written: (time, batch, time of the sources).
+
+        What is read to write target t stands in row t (Bahdanau et al. 2015, section 5.2.1). Raises ValueError for a
+        model without attention.
+        """
+        if self.attention is None:
+            raise ValueError("a model without attention has no weights: make it with attention=…")
+        return mg.stack(self._write(sources, targets, source_lengths, 1.0)[1])
+
+    def _write(
+        self, sources: Any, targets: Any, source_lengths: Any, teacher_forcing: float
+    ) -> tuple[list[mg.Tensor], list[Any]]:
+        """The outputs that go with `targets`, and the attention's weights, by step."""
         if not 0 <= teacher_forcing <= 1:
             raise ValueError(f"teacher_forcing is a probability, from 0 to 1, and is {teacher_forcing}")
         states, source = self.encode(sources, source_lengths)
@@ -154,15 +170,16 @@ class Seq2Seq(Module):
             axes = "(time, batch, features)" if self.continuous else "(time, batch)"
             raise ShapeError(f"targets are {axes}, as many sequences as sources ({batch}), and are {targets.shape}")
         previous = mg.full_like(targets[0], 0 if self.continuous else self.start_symbol)
-        outputs = []
+        outputs, weights = [], []
         for t, target in enumerate(mg.unstack(targets)):
-            output, states = self._step(previous, states, source, t)
+            output, states, read = self._step(previous, states, source, t)
             outputs.append(output)
+            weights.append(read)
             previous = target
             if teacher_forcing < 1:
                 coins = targets.backend.generator.random((batch, *(1,) * self.continuous))
                 previous = mg.where(coins < teacher_forcing, target, self.feedback(output))
-        return mg.stack(outputs)
+        return outputs, weights
 
     def encode(self, sources: Any, lengths: Any = None) -> tuple[list[State], Source]:
         """The states that the decoder's layers start with, and what it reads at every step."""
@@ -194,16 +211,16 @@ class Seq2Seq(Module):
     def step(self, symbols: Any, state: Any) -> tuple[mg.Tensor, Any]:
         """The symbols before (batch), the state -> log-probabilities of the next (batch, vocabulary), the new state."""
         states, source = state
-        logits, states = self._step(self._here(symbols), states, _swapped(source))
+        logits, states, _ = self._step(self._here(symbols), states, _swapped(source))
         return mg.log_softmax(logits), (states, source)
 
     def _step(
         self, previous: mg.Tensor, states: list[State], source: Source, t: int = 0
-    ) -> tuple[mg.Tensor, list[State]]:
-        """Step t: what stands for the last symbol (batch, …) and the layers' states -> outputs and states."""
-        step, context, after = f"t={t}", source.context, []
+    ) -> tuple[mg.Tensor, list[State], Any]:
+        """Step t: what stands for the last symbol (batch, …), the layers' states -> outputs, states, and weights."""
+        step, context, after, weights = f"t={t}", source.context, [], None
         if self.attention and self.feed_context:
-            context = self._attend(_joined(parts_of(states[-1])[:1]), source, step)
+            context, weights = self._attend(_joined(parts_of(states[-1])[:1]), source, step)
         with mg.scope("decoder", step, "input"):
             x = _named(self.target_embedding(previous), f"y_{t - 1}")
             if self.feed_context:
@@ -217,15 +234,15 @@ class Seq2Seq(Module):
                     _named(part, f"{STATE_NAMES.get(name, name)}_{t}")
             after.append(state)
         if self.attention and not self.feed_context:
-            context = self._attend(x, source, step)
+            context, weights = self._attend(x, source, step)
         with mg.scope("decoder", step, "output"):
             if context is not None:
                 x = mg.concatenate([x, context], axis=1)
-            return _named(self.output(x), f"out_{t}"), after
+            return _named(self.output(x), f"out_{t}"), after, weights
 
-    def _attend(self, query: mg.Tensor, source: Source, step: str) -> mg.Tensor:
+    def _attend(self, query: mg.Tensor, source: Source, step: str) -> tuple[mg.Tensor, mg.Tensor]:
         with mg.scope("decoder", step, "attention"):
-            return self.attention(query, source.memory, source.mask, source.keys)[0]  # type: ignore[misc]
+            return self.attention(query, source.memory, source.mask, source.keys)  # type: ignore[misc]
 
     def _here(self, data: Any) -> mg.Tensor:
         """`data` as a Tensor where the parameters are."""
@@ -279,7 +296,7 @@ def _swapped(source: Source) -> Source:
     return source._replace(memory=mg.swapaxes(source.memory, 0, 1), keys=mg.swapaxes(source.keys, 0, 1))
 
 
-def padded(sequences: Sequence[Sequence[int]], end: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def padded(sequences: Sequence[Sequence[int] | np.ndarray], end: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Lists of symbols as one array (time, batch), and their lengths; `end`, if given, is put behind each first.
 
     What is past a sequence's end is 0. Raises ShapeError for no sequences, or none that is longer than 0.

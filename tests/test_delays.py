@@ -110,6 +110,17 @@ def test_by_name_stacked_in_both_directions():
     assert layer.output_size == O
 
 
+@pytest.mark.parametrize(("input_taps", "output_taps"), [(0, 1), (0, 3), (2, 1), (2, 3)])
+def test_a_closed_loop_goes_on_from_the_true_past(input_taps, output_taps):
+    mg.seed(6)
+    cell = NARXCell(I, H, O, input_taps, output_taps, dtype="float64")
+    forecasts, _ = mr.unroll(cell, XS[4:], cell.after(XS[:4], YS[:4]))
+    fed = YS.copy()
+    for t in range(4, T):
+        fed[t] = cell.open_loop(XS, fed).numpy()[t]
+    np.testing.assert_allclose(forecasts.numpy(), fed[4:], rtol=0, atol=1e-12)
+
+
 def test_narx_learns_a_system_in_open_loop_and_runs_it_in_closed_loop():
     """y_t = 0.5 y_{t-1} - 0.3 y_{t-2} + x_t: learned from the true past, then left to itself."""
     mg.seed(0)
@@ -149,3 +160,5 @@ def test_what_cannot_be():
         TDNNCell(I, H, nonlinearity="step")
     with pytest.raises(ShapeError, match=r"\(7, 3, 2\) and \(6, 3, 2\)"):
         NARXCell(I, H, O).open_loop(XS, YS[1:])
+    with pytest.raises(ShapeError, match="3 past outputs and 1 past inputs are not in 2 steps"):
+        NARXCell(I, H, O, input_taps=1, output_taps=3).after(XS[:2], YS[:2])

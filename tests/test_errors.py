@@ -424,7 +424,7 @@ ValueError: input_size and hidden_size must be at least 1, not 0 and 4
 UnknownCellError: the cell 'nowhere:Cell' cannot be imported (No module named 'nowhere'): give module:Class, a module on Python's path
 
 >>> mr.RNNCell(3, 4, nonlinearity="sine")
-ValueError: unknown nonlinearity 'sine': choose one of tanh, relu, sigmoid, identity
+ValueError: unknown nonlinearity 'sine': choose one of tanh, relu, sigmoid, identity, threshold
 """  # noqa: E501
 
 

@@ -13,8 +13,7 @@ from minigrad_rnn.data import synthetic
 def vanilla(nonlinearity, U, W, b):
     """A vanilla cell with these weights."""
     cell = mr.RNNCell(len(U), len(W), nonlinearity=nonlinearity, dtype="float64")
-    weights = {"weight_ih": U, "weight_hh": W, "bias": b}
-    cell.load_state_dict({name: mg.tensor(value, dtype="float64") for name, value in weights.items()})
+    cell.load_state_dict({"weight_ih": U, "weight_hh": W, "bias": b})
     return cell
 
 
@@ -74,6 +73,16 @@ def test_parity_by_thresholds(length):
     cell = ThresholdCell(1, 1, [[1, 1]], [[1, 1]], [-0.5, -1.5], [[1], [-1]], [-0.5])
     bits, odd = synthetic.parity(length, 20)
     np.testing.assert_array_equal(mr.unroll(cell, bits.astype("float64"))[0].numpy(), odd)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_parity_by_the_cell_of_thresholds(compiled):
+    """One layer: at least one of x and the parity before it, both of them; their difference is the parity."""
+    cell = vanilla("threshold", [[1, 1]], [[1, 1], [-1, -1]], [-0.5, -1.5])
+    bits, odd = synthetic.parity(1000, 20)
+    units = mr.unroll(cell, bits.astype("float64"), compiled=compiled)[0].numpy()
+    np.testing.assert_array_equal(units[..., :1] - units[..., 1:], odd)
+    assert set(np.unique(units)) == {0.0, 1.0}
 
 
 @pytest.mark.parametrize("length", [1, 2, 10, 1000])

@@ -224,3 +224,14 @@ def test_plots():
     assert [line.get_label() for line in axes.get_lines()] == ["layer.cells.0", "layer.cells.1"]
     for drawn in (axes, pairs):
         drawn.figure.canvas.draw()
+
+
+def test_a_layer_that_runs_as_a_compiled_loop():
+    """Also the second of its kind, whose loop has been compiled: every step is seen, and the layer left as it was."""
+    for seed in (0, 1):
+        mg.seed(seed)
+        layer = mr.Recurrent("rnn", 3, 4, compiled=True)
+        xs = np.random.default_rng(seed).normal(size=(5, 2, 3)).astype("float32")
+        layer(xs)
+        np.testing.assert_allclose(mr.gradflow(layer, xs)[0], mr.gradflow(layer.cells[0], xs), rtol=1e-6)
+        assert layer.compiled is True

@@ -155,6 +155,16 @@ def test_a_state_of_other_names_where_that_is_allowed():
         net.load_state_dict({"layers.0.bias": np.zeros(3)}, strict=False)
 
 
+def test_state_of_lists():
+    layer = nn.Linear(2, 1, dtype="float64")
+    layer.load_state_dict({"weight": [[1], [-2]], "bias": [0.5]})
+    assert layer(mg.tensor([[3.0, 1.0]], dtype="float64")).tolist() == [[1.5]]
+    with pytest.raises(CheckpointError, match=r"'weight' has shape \(2,\) in the state and \(2, 1\)"):
+        layer.load_state_dict({"weight": [1, 2], "bias": [0]})
+    with pytest.raises(CheckpointError, match="'weight' is a list that makes no array"):
+        layer.load_state_dict({"weight": [[1], [1, 2]], "bias": [0]})
+
+
 def test_a_number_is_saved_and_restored(tmp_path):
     class Scale(nn.Module):
         def __init__(self, start):

@@ -365,3 +365,27 @@ def test_what_does_not_fit():
         Seq2Seq("rnn", V, V, E, H, start_from="nothing")
     with pytest.raises(mr.cells.UnknownCellError):
         Seq2Seq("none", V, V, E, H)
+
+
+@pytest.mark.parametrize("name", ["bahdanau", "luong"])
+def test_alignment_is_what_the_contexts_are_means_by(name):
+    model = made(name)
+    seen = []
+    attend = model.attention.forward
+
+    def watched(*args):
+        seen.append(attend(*args)[1].numpy())
+        return attend(*args)
+
+    model.attention.forward = watched
+    weights = model.alignment(SOURCES, TARGETS, LENGTHS).numpy()
+    assert weights.shape == (len(TARGETS), len(LENGTHS), len(SOURCES))
+    np.testing.assert_array_equal(weights, np.stack(seen))
+    np.testing.assert_allclose(weights.sum(axis=2), 1, rtol=1e-12)
+    for n, length in enumerate(LENGTHS):
+        assert not weights[:, n, length:].any()
+
+
+def test_without_attention_there_is_no_alignment():
+    with pytest.raises(ValueError, match="without attention"):
+        made("cho").alignment(SOURCES, TARGETS, LENGTHS)

@@ -99,3 +99,18 @@ def test_running_sum_and_which_is_larger():
         first, second = pairs[: t + 1].sum(axis=0, dtype="float64").T
         np.testing.assert_array_equal(larger[t, :, 0], first > second)
     assert 0.3 < larger.mean() < 0.7
+
+
+def test_cylinder_bell_funnel():
+    classes, shapes = synthetic.cylinder_bell_funnel(30, 200)
+    assert shapes.shape == (30, 200, 1)
+    assert set(classes) == {0, 1, 2}
+    for kind, shape in zip(classes, shapes[..., 0].T, strict=True):
+        inside = np.flatnonzero(shape)
+        first, last = inside[0], inside[-1]
+        assert 2 <= first <= 15
+        assert 5 <= last - first + 1 <= 12
+        slopes = np.diff(shape[first : last + 1])
+        np.testing.assert_allclose(slopes, slopes[0], rtol=0, atol=1e-6)  # one straight line
+        assert np.sign(slopes[0]) == (0, 1, -1)[kind]
+        assert shape.max() <= 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigrad_rnn.data import DataError, read_numbers, read_rows
+from minigrad_rnn.data import DataError, read_bits, read_numbers, read_rows
 
 
 def written(folder, text):
@@ -52,3 +52,34 @@ def test_missing_and_short(tmp_path):
         read_numbers(tmp_path / "none.csv")
     with pytest.raises(DataError, match="has 2 rows: give at least 3"):
         read_numbers(written(tmp_path, "1\n2\n"), least=3)
+
+
+LONG = "10" * 500  # more digits than the largest float has
+
+
+def test_bits(tmp_path):
+    path = tmp_path / "bits.csv"
+    path.write_text(f"a,b\n1011,11\n{LONG},0\n")
+    (a, b), (c, d) = read_bits(path, columns=2)
+    assert a.tolist() == [1, 0, 1, 1]
+    assert b.tolist() == [1, 1]
+    assert c.sum() == 500
+    assert d.tolist() == [0]
+    path.write_text(f"{LONG}\n011\n")
+    assert read_rows(path)[0] == [], "a long number is no header"
+    assert [len(row[0]) for row in read_bits(path, columns=1)] == [1000, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("10,12\n", "row 1: '12' is no binary number"),
+        ("a,b\n10,\n", "row 2: '' is no binary number"),
+        ("10\n", "has 1 columns: give a CSV file with 2 columns of binary numbers"),
+    ],
+)
+def test_what_is_no_bits(tmp_path, text, told):
+    path = tmp_path / "bits.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=told):
+        read_bits(path, columns=2)

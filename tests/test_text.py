@@ -1,4 +1,4 @@
-"""Texts, vocabularies, streams, and the bigram model."""
+"""Texts, vocabularies and streams."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,6 @@ from minigrad_rnn.data import (
     TextError,
     Vocabulary,
     Words,
-    bigram_bits,
     read_pairs,
     read_text,
     split,
@@ -48,6 +47,11 @@ def test_streams_follow_each_other():
         streams.piece(3)
 
 
+def test_the_shortest_stream():
+    pairs = list(Streams(np.array([3, 4]), batch=8, length=10))
+    assert [(on_host(x).tolist(), on_host(y).tolist()) for x, y in pairs] == [([[3]], [[4]])]
+
+
 def test_split_keeps_the_order():
     train, validation = split(np.arange(1000))
     np.testing.assert_array_equal(np.concatenate([train, validation]), np.arange(1000))
@@ -76,13 +80,6 @@ def test_pairs(tmp_path):
         path.write_text(content)
         with pytest.raises(TextError, match=told):
             read_pairs(path)
-
-
-def test_bigram_bits():
-    """Counted by hand: after 0 came 1 three times and 0 once, after 1 came 0 three times; with one added to each."""
-    train = np.array([0, 0, 1, 0, 1, 0, 1, 0])
-    expected = -np.mean(np.log2([4 / 6, 4 / 5, 2 / 6]))  # 0 -> 1, 1 -> 0, 0 -> 0
-    np.testing.assert_allclose(bigram_bits(train, np.array([0, 1, 0, 0]), 2), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(

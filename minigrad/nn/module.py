@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+import numpy as np
+
 from ..backend import backend_of, get_backend, several_devices
 from ..errors import CheckpointError
 from ..tensor import Tensor
@@ -168,7 +170,8 @@ class Module:
         return {name: Tensor(held.backend.copy(held.data), name=name) for name, held in self._named(_Held, "")}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Take values from `state` (Tensors or arrays, by the names of `state_dict`), to where the parameters are now.
+        """Take values from `state` (Tensors, arrays or lists of numbers, by the names of `state_dict`), each to where
+        its parameter is now.
 
         Raises CheckpointError, and changes nothing, if a shape does not fit, a dtype is of another kind (floats of
         another width are taken), or a name is missing or unknown; without `strict`, what goes by a name that both have
@@ -181,9 +184,7 @@ class Module:
                 f"the state does not fit this {type(self).__name__}: missing {missing or 'nothing'}, "
                 f"not expected {extra or 'nothing'}: load it into a model made with the same options"
             )
-        values = {
-            name: state[name].data if isinstance(state[name], Tensor) else state[name] for name in own if name in state
-        }
+        values = {name: _array(state[name], own[name].dtype, name) for name in own if name in state}
         for name, value in values.items():
             shape = tuple(getattr(value, "shape", ()))
             if shape != own[name].shape:
@@ -207,6 +208,16 @@ class Module:
 
     def __repr__(self) -> str:
         return summary(self)
+
+
+def _array(given: Any, dtype: Any, name: str) -> Any:
+    """The array of a Tensor, or one made of lists of numbers; what else a state may hold as it is."""
+    if not isinstance(given, (list, tuple)):
+        return given.data if isinstance(given, Tensor) else given
+    try:
+        return np.array(given, dtype)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{name!r} is a list that makes no array ({error}): give rows of numbers") from None
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import minigrad as mg
+from minigrad.errors import ShapeError
 from minigrad.nn import init
 
 from .base import Cell
@@ -75,3 +76,19 @@ class NARXCell(Cell):
         before = [delayed(targets, k) for k in range(1, self.output_taps + 1)]
         window = [delayed(xs, k) for k in range(self.input_taps + 1)]
         return self._output(mg.concatenate(window, axis=2), mg.concatenate(before, axis=2))
+
+    def after(self, xs: Any, targets: Any) -> Any:
+        """The state after steps of these true inputs (time, batch, input) and outputs (time, batch, output).
+
+        From there on a run forecasts, its own outputs fed back. Raises ShapeError for sequences of different lengths,
+        or shorter than the taps.
+        """
+        xs, targets = true_outputs(self, xs, targets)
+        if len(xs) < max(self.output_taps, self.input_taps):
+            raise ShapeError(
+                f"{self.output_taps} past outputs and {self.input_taps} past inputs are not in {len(xs)} steps: "
+                "give more"
+            )
+        ys = mg.concatenate([targets[-k] for k in range(1, self.output_taps + 1)], axis=1)
+        past = [xs[-k] for k in range(1, self.input_taps + 1)]
+        return (ys, mg.concatenate(past, axis=1)) if past else ys

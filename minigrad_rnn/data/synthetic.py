@@ -2,7 +2,7 @@
 
 Each function draws one batch: (inputs, targets), time first. `rng` is a NumPy generator, from which the next batch
 goes on, or a seed, which gives the same batch again. Inputs are float32 (time, batch, feature); targets are float32
-too, except those of the copy task, which are classes. Raises ValueError for sizes that make no task.
+too, except those of the copy task and of recall, which are classes. Raises ValueError for sizes that make no task.
 """
 
 from __future__ import annotations
@@ -52,6 +52,19 @@ def copy_task(lag: int, batch: int, rng: Random = 0, count: int = 10) -> Batch:
     return np.eye(SYMBOLS + 2, dtype="float32")[inputs], targets
 
 
+def recall(lag: int, batch: int, rng: Random = 0) -> Batch:
+    """One of 8 symbols, to be told after `lag` distractors, each one of 8 others: (lag + 1, batch, 16) -> (batch,).
+
+    Inputs are one-hot, targets classes, int64; chance is right in 1 of 8. (In the manner of Hochreiter and Schmidhuber
+    1997, experiment 2, where the first of two symbols is to be told.)
+    """
+    _at_least(1, lag=lag, batch=batch)
+    symbols = np.random.default_rng(rng).integers(SYMBOLS, size=(lag + 1, batch))
+    first = symbols[0].copy()
+    symbols[1:] += SYMBOLS
+    return np.eye(2 * SYMBOLS, dtype="float32")[symbols], first
+
+
 def parity(length: int, batch: int, rng: Random = 0, every_step: bool = True) -> Batch:
     """Random bits (length, batch, 1) -> is the number of ones so far odd? (length, batch, 1), 1 for yes.
 
@@ -91,6 +104,52 @@ def which_is_larger(length: int, batch: int, rng: Random = 0) -> Batch:
     values = np.random.default_rng(rng).uniform(-1, 1, (length, batch, 2)).astype("float32")
     totals = values.astype("float64").cumsum(axis=0)
     return values, (totals[..., :1] > totals[..., 1:]).astype("float32")
+
+
+def two_sequences(length: int, batch: int, rng: Random = 0, told: int = 3) -> Batch:
+    """Sequences whose first `told` numbers are all 1 or all -1, and the rest noise: were they 1? (length, batch, 1).
+
+    The target is (batch, 1), 1 for yes. The noise is normal with a variance of 0.2. (The two-sequence problem of
+    Bengio, Simard and Frasconi 1994, in the form of Hochreiter and Schmidhuber 1997, experiment 3a.)
+    """
+    _at_least(1, told=told, batch=batch)
+    _at_least(told, length=length)
+    rng = np.random.default_rng(rng)
+    answers = rng.integers(2, size=(batch, 1))
+    values = rng.normal(0, 0.2**0.5, (length, batch, 1))
+    values[:told] = 2 * answers - 1
+    return values.astype("float32"), answers.astype("float32")
+
+
+def timed_spikes(length: int, batch: int, rng: Random = 0, delay: int = 10) -> Batch:
+    """A spike that comes in, to be answered by one exactly `delay` steps later: (length, batch, 1) twice.
+
+    It is 1 at one step, at random, such that the answer still has its place; all else is 0. (Of the kind of Gers,
+    Schraudolph and Schmidhuber 2002, "generating timed spikes".)
+    """
+    _at_least(1, batch=batch, delay=delay)
+    _at_least(delay + 1, length=length)
+    starts, rows = np.random.default_rng(rng).integers(length - delay, size=batch), np.arange(batch)
+    inputs, targets = np.zeros((2, length, batch, 1), "float32")
+    inputs[starts, rows] = 1
+    targets[starts + delay, rows] = 1
+    return inputs, targets
+
+
+def cylinder_bell_funnel(length: int, batch: int, rng: Random = 0) -> Batch:
+    """Classes 0, 1, 2 -> a plateau, a rise and a fall between 0 and 1, whose time the class does not tell.
+
+    (batch,) int64 -> (length, batch, 1); 0 outside. (Saito 1994, the three shapes alone: without noise, and of one
+    height.) A shape begins in the first half, and takes a fifth to two fifths of the sequence.
+    """
+    _at_least(10, length=length)
+    _at_least(1, batch=batch)
+    rng = np.random.default_rng(rng)
+    classes, starts = rng.integers(3, size=batch), rng.integers(length // 10, length // 2, size=batch)
+    steps = rng.integers(length // 5, 2 * length // 5 + 1, size=batch)
+    done = (np.arange(length)[:, None] - starts) / steps  # of the shape, from 0 to 1
+    heights = np.choose(classes, [np.ones_like(done), done, 1 - done])
+    return classes, np.where((done >= 0) & (done < 1), heights, 0.0)[..., None].astype("float32")
 
 
 def _at_least(least: int, **sizes: int) -> None:

@@ -26,7 +26,7 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
         rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
     except csv.Error as error:
         raise DataError(f"{path} is no CSV file ({error})") from None
-    header = [] if not rows or any(map(_number, rows[0])) else rows.pop(0)
+    header = [] if not rows or any(_number(field) or field.isdigit() for field in rows[0]) else rows.pop(0)
     if not rows:
         raise DataError(f"{path} has no rows: give a CSV file of at least one")
     for number, row in enumerate(rows, 1 + bool(header)):
@@ -47,13 +47,37 @@ def read_numbers(path: str | Path, columns: int | None = None, least: int = 1) -
         raise DataError(f"{path} has {len(numeric)} columns of numbers: give a CSV file with {wanted}")
     if len(rows) < least:
         raise DataError(f"{path} has {len(rows)} rows: give at least {least}")
-    for number, row in enumerate(rows, 1 + bool(header)):
-        for n in numeric:
+    return numbers_of(path, rows, numeric, first=1 + bool(header))
+
+
+def numbers_of(path: str | Path, rows: list[list[str]], columns: list[int], first: int = 1) -> np.ndarray:
+    """The numbers in `columns` of rows of texts, float64; `first` is the first one's number in the file.
+
+    Raises DataError for what is no number.
+    """
+    for number, row in enumerate(rows, first):
+        for n in columns:
             if not _number(row[n]):
                 raise DataError(
                     f"{path}, row {number}: {row[n][:40]!r} is no number: fill the gap, or leave the row out"
                 )
-    return np.array([[float(row[n]) for n in numeric] for row in rows])
+    return np.array([[float(row[n]) for n in columns] for row in rows])
+
+
+def read_bits(path: str | Path, columns: int) -> list[list[np.ndarray]]:
+    """The binary numbers in the rows of a CSV file: of each its digits, 0 or 1, in the order in which they stand.
+
+    A header may stand over them. Raises DataError where a row has not `columns` of them, or holds something else.
+    """
+    header, rows = read_rows(path)
+    for number, row in enumerate(rows, 1 + bool(header)):
+        if len(row) != columns:
+            wanted = f"{columns} column{'s' * (columns > 1)} of binary numbers"
+            raise DataError(f"{path} has {len(row)} columns: give a CSV file with {wanted}")
+        for field in row:
+            if not field or field.strip("01"):
+                raise DataError(f"{path}, row {number}: {field[:40]!r} is no binary number: write it in digits 0 and 1")
+    return [[np.frombuffer(field.encode(), np.uint8) - ord("0") for field in row] for row in rows]
 
 
 def _number(text: str) -> bool:

@@ -164,7 +164,7 @@ class Streams:
     """
 
     def __init__(self, codes: np.ndarray, batch: int, length: int):
-        self.batch = min(batch, (len(codes) - 1) // 2)
+        self.batch = max(1, min(batch, (len(codes) - 1) // 2))
         self.length, self.width = length, (len(codes) - 1) // self.batch
         count = self.batch * self.width
         self._inputs = codes[:count].reshape(self.batch, self.width).T
@@ -185,8 +185,21 @@ class Streams:
         return (self.piece(number) for number in range(len(self)))
 
 
-def bigram_bits(train: np.ndarray, validation: np.ndarray, count: int) -> float:
-    """Bits per character on `validation` of the add-one bigram model counted on `train`; `count` characters in all."""
-    pairs = 1 + np.bincount(train[:-1] * count + train[1:], minlength=count * count).reshape(count, count)
-    probabilities = pairs / pairs.sum(axis=1, keepdims=True)
-    return float(-np.log2(probabilities[validation[:-1], validation[1:]]).mean())
+def windows(codes: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """Each symbol (N,), and the `reach` before and the `reach` after it (N, 2 reach), in the order of the text.
+
+    Without those that have fewer. Raises TextError where there would be none.
+    """
+    if len(codes) <= 2 * reach:
+        raise TextError(f"{len(codes)} words make no window of {2 * reach + 1}: give a longer text")
+    every = np.lib.stride_tricks.sliding_window_view(codes, 2 * reach + 1)
+    return every[:, reach].copy(), np.delete(every, reach, axis=1)
+
+
+def subsampled(codes: np.ndarray, rng: np.random.Generator, threshold: float = 1e-3) -> np.ndarray:
+    """`codes` without many of the commonest: one of share f is kept with probability √(threshold / f), at most 1.
+
+    (Mikolov, Sutskever et al. 2013, eq. 5.) So rarer words come nearer to each other, and the commonest teach less.
+    """
+    shares = np.bincount(codes) / len(codes)
+    return codes[rng.random(len(codes)) < np.sqrt(threshold / shares[codes])]

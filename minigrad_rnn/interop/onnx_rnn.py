@@ -23,8 +23,10 @@ Kind = tuple[str, dict[str, Any], Sequence[int]]
 
 ACTIVATIONS = {"tanh": "Tanh", "relu": "Relu", "sigmoid": "Sigmoid", "identity": "Affine"}
 
-KINDS: dict[type[Cell], Callable[[Any], Kind]] = {
-    RNNCell: lambda cell: ("RNN", {"activations": [ACTIVATIONS[cell.nonlinearity]]}, (0,)),
+KINDS: dict[type[Cell], Callable[[Any], Kind | None]] = {
+    RNNCell: lambda cell: (
+        ("RNN", {"activations": [ACTIVATIONS[cell.nonlinearity]]}, (0,)) if cell.nonlinearity in ACTIVATIONS else None
+    ),
     LSTMCell: lambda cell: ("LSTM", {"activations": ["Sigmoid", ACTIVATIONS[cell.candidate], "Tanh"]}, (0, 3, 1, 2)),
     GRUCell: lambda cell: (
         "GRU",

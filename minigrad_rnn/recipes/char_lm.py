@@ -1,60 +1,65 @@
-"""char-lm: a character language model and generator.
+"""char-lm: an LSTM character model and generator, against the n-gram models of every order.
 
-A recurrent network reads characters x_1 … x_t and gives p(x_{t+1} | x_1 … x_t) = softmax(V h_t + c); it is trained by
-truncated backpropagation through time on the mean of -log2 p (bits per character), the state carried from one piece
-of text to the next. A model that has learned nothing but which character follows which (a bigram model) is the figure
-to beat (Mikolov et al. 2010; Karpathy 2015, "The unreasonable effectiveness of recurrent neural networks").
+    h_t, c_t = LSTM(E x_t, h_{t-1}, c_{t-1})        p(x_{t+1} | x_1 … x_t) = softmax(V h_t + b)
+
+is trained on -log p by truncated backpropagation through time: the text is cut into streams that are read side by
+side, a piece at a time, and the state goes on from piece to piece. What it then writes is drawn from p, and fed back.
+(Graves, "Generating sequences with recurrent neural networks", 2013; Karpathy, "The unreasonable effectiveness of
+recurrent neural networks", 2015.) The n-gram models count the same nine tenths of the text, smoothed by Kneser and
+Ney, and are scored on the same last tenth (`ngram-baseline`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-
-import minigrad as mg
-
-from ..pictures import unrolled
+from ..data import NGram
+from ..plotting import COLORS, axes
+from ..systems import Figure, Lab, system
 from ..training import Config, make_task
-from ..training.launch import launch
-from ..training.run import configure, remove_run, writable_folder
+from ..training.launch import written_samples
+from ..training.plots import plot_loss
 from ..training.tasks.language import Language
 
-STEPS = 700  # about a minute on two cores
-PICTURE = "unrolled.svg"
-SHOWN = 4  # times that the model is shown as it learns
+PASSES, MOST = 30, 1320  # through the text, but no more updates than that
 
 
-@dataclass
-class Demo:
-    """The figures of a run, in bits per character on the held-out tenth of the text; `bits` is None without any."""
-
-    bits: float | None
-    bigram: float
-    steps: int
-    stopped_by: int
-
-
-def run(folder: str | Path, given: Mapping[str, Any], console: Console) -> Demo:
-    """Train, show samples on the way, and leave the run, two pictures of its network and samples in `folder`.
-
-    A demo that is there makes room; for another run RunError is raised.
-    """
-    folder = Path(folder)
-    values = {"steps": STEPS, "seed": 0, "cell": "lstm", **given}
-    values["validate_every"] = max(1, values["steps"] // SHOWN)
-    make_task(Config().but(values))  # what cannot be made is told before anything is thrown away
-    picture = writable_folder(folder) / PICTURE
-    if picture.exists():
-        remove_run(folder)
-    else:
-        configure(folder, values)
-    mg.seed(values["seed"])
-    unrolled(values["cell"], steps=4, level="gate", values=True).save(picture)
-    unrolled(values["cell"], steps=4).save(picture.with_suffix(".html"))
-    result, task = launch(folder, values, console, samples=True)
+@system(
+    data="the source of Python's standard library",
+    merit="bits per character",
+    seconds=300,
+    takes="a text",
+)
+def run(lab: Lab) -> list[Figure]:
+    config = Config(
+        kind="characters",
+        text=str(lab.data or ""),
+        validation=lab.pick(0.1, 0.01),
+        batch=64,
+        length=64,
+        hidden=lab.pick(512, 32),
+        output_dropout=0.5,
+        lr=3e-3,
+        seed=lab.seed,
+    )
+    task = make_task(config)
     assert isinstance(task, Language)
-    return Demo(result.best, task.bigram_bits(), result.steps, result.stopped_by)
+    lab.say(f"Data: {task.describe()}.")
+    counted = NGram(task.train, lab.pick(12, 2), len(task.model.vocabulary))
+    grams = {n: counted.of_order(n).bits(task.validation) for n in range(1, counted.order + 1)}
+    best = min(grams, key=grams.__getitem__)
+
+    result = lab.train(task, config=config, steps=lab.pick(min(MOST, PASSES * task.epoch), 10))
+    bits = result.figures["bits_per_character"]
+
+    samples = written_samples(task, lab.pick(1000, 50))
+    lab.write("samples.txt", samples, "what the model writes, at several temperatures")
+    lab.say(samples)
+    baseline = (f"Kneser–Ney of order {best}", grams[best])
+    lab.save("loss.png", plot_loss(result.lines, task.metric, baseline), "the loss in training and validation")
+    plot = axes("order: characters of history", "bits per held-out character", "one LSTM and the n-gram models")
+    plot.plot(list(grams), list(grams.values()), marker="o", color=COLORS[1], label="n-gram models, Kneser–Ney")
+    plot.axhline(bits, color=COLORS[0], linewidth=2, label=f"LSTM: {bits:.3f}")
+    plot.legend(frameon=False)
+    lab.save("orders.png", plot, "bits per character beside those of every order")
+    return [
+        Figure("bits per character", bits, "<", grams[best], f"the least of n-gram models of order 1 to {len(grams)}")
+    ]

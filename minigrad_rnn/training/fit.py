@@ -30,7 +30,8 @@ class Watcher(Protocol):
 class Result:
     """What became of a training: updates made, the last figures, the best of the metric and when, why it ended.
 
-    `stopped_by` is the number of the signal that ended it, 0 if it came to its end.
+    `stopped_by` is the number of the signal that ended it, 0 if it came to its end. `lines` are the losses by step, in
+    training and in validation, as in a run's metrics.jsonl: what `plots.plot_loss` draws.
     """
 
     steps: int
@@ -38,6 +39,7 @@ class Result:
     best: float | None = None
     best_step: int = 0
     stopped_by: int = 0
+    lines: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
@@ -62,6 +64,7 @@ def fit(
     group = group or Group.alone()
     notes = None if group.rank else run  # the first process alone writes
     figures: dict[str, float] = {}
+    lines: list[dict[str, float]] = []
     with group.guarded(), stop_signals() as asked:
         trainer = Trainer(task, config, group)
         if run and (saved := run.last()):
@@ -79,12 +82,15 @@ def fit(
             if watcher:
                 watcher.updated(trainer, update)
             if trainer.step % config.log_every == 0:
+                loss = fmean(trainer.losses)
+                lines.append({"step": trainer.step, "loss": loss})
                 if notes:
-                    values = {"loss": fmean(trainer.losses), "lr": update.lr, "gradient_norm": update.norm}
+                    values = {"loss": loss, "lr": update.lr, "gradient_norm": update.norm}
                     notes.log(trainer, {**values, "norms": trainer.norms})
                 trainer.losses.clear()
             if task.validation_rows and (trainer.step % trainer.validate_every == 0 or trainer.step == trainer.steps):
                 figures = trainer.validate()
+                lines.append({"step": trainer.step, **{f"validation_{name}": value for name, value in figures.items()}})
                 _keep(trainer, figures, run, watcher)
                 better = trainer.best_step == trainer.step
             if run and (update.save or stop or better or trainer.finished):
@@ -96,7 +102,7 @@ def fit(
         stopped_by = 0
         if not trainer.finished:
             stopped_by = asked.signal or signal.SIGTERM  # or another process was asked to stop
-        return Result(trainer.step, figures, trainer.best, trainer.best_step, stopped_by)
+        return Result(trainer.step, figures, trainer.best, trainer.best_step, stopped_by, lines)
 
 
 def _keep(trainer: Trainer, figures: dict[str, float], run: Run | None, watcher: Watcher | None) -> None:

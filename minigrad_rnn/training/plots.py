@@ -16,7 +16,7 @@ Lines = Sequence[Mapping[str, Any]]
 
 def plot_run(folder: Path, lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> None:
     """Draw loss.png, gradients.png and learning_rate.png of the lines of a run's metrics.jsonl."""
-    plot_loss(folder / "loss.png", lines, metric, baseline)
+    save_plot(plot_loss(lines, metric, baseline), folder / "loss.png")
     trained = [line for line in lines if "norms" in line]
     if not trained:
         return
@@ -34,8 +34,11 @@ def plot_run(folder: Path, lines: Lines, metric: str, baseline: tuple[str, float
     save_plot(plot, folder / "learning_rate.png")
 
 
-def plot_loss(path: Path, lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> None:
-    """Draw the loss in training, and in validation, over the updates; a `baseline` is a name and a loss."""
+def plot_loss(lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> Any:
+    """Draw the loss in training, and in validation, over the updates; returns the axes. A `baseline` is a name, a loss.
+
+    Losses are drawn as `metric`: "bits_per_character", "perplexity", or else as they are.
+    """
     convert = _converted(metric)
     plot = axes("updates", _told(metric) if convert else "loss")
     convert = convert or float
@@ -52,7 +55,7 @@ def plot_loss(path: Path, lines: Lines, metric: str, baseline: tuple[str, float]
         plot.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{name}: {value:.2f}")
     plot.set_ylim(*_range([value for _, value in trained], [value for _, value in validated], baseline))
     plot.legend(frameon=False)
-    save_plot(plot, path)
+    return plot
 
 
 def plot_runs(path: Path, runs: Mapping[str, Lines], metric: str) -> None:

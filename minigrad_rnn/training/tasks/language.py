@@ -11,7 +11,7 @@ import minigrad as mg
 
 from ...cells import State
 from ...charmodel import CharModel
-from ...data import Streams, Vocabulary, Words, bigram_bits, split, text_of
+from ...data import NGram, Streams, Vocabulary, Words, split, text_of
 from ...evaluating import evaluating
 from ..config import Config, ConfigError
 from .base import Task, digest_of, perplexity
@@ -24,16 +24,17 @@ class Language(Task):
 
     Trained by truncated backpropagation through time (Williams and Peng 1990): the state is carried from piece to
     piece, without gradient, and starts anew with each pass. Validation reads all of the text that was kept, in up to 32
-    streams, the state carried along each: nats, bits (a character) or perplexity (a word).
+    streams, the state carried along each: nats, bits (a character) or perplexity (a word). The text is that of the
+    configuration, or `text`.
     """
 
     model: CharModel
     epoch: int
 
-    def __init__(self, config: Config):
+    def __init__(self, config: Config, text: str | None = None):
         if refused := [name for name in ("bidirectional", "batch_first") if config.options.get(name)]:
             raise ConfigError(f"a language model cannot be {refused[0]}: it would read its own answers; leave it out")
-        text = text_of(config.text)
+        text = text_of(config.text) if text is None else text
         words = config.kind == "words"
         vocabulary: Vocabulary | Words = Words.of(text, config.vocabulary) if words else Vocabulary(text)
         codes = vocabulary.encode(text)
@@ -88,8 +89,8 @@ class Language(Task):
         )
 
     def bigram_bits(self) -> float:
-        """What the bigram model of the training text comes to on the rest, in bits: the figure to beat."""
-        return bigram_bits(self.train, self.validation, len(self.model.vocabulary))
+        """What the add-one bigram model of the training text comes to on the rest, in bits: the figure to beat."""
+        return NGram(self.train, 1, len(self.model.vocabulary), "add-one").bits(self.validation)
 
     def metadata(self) -> dict[str, str]:
         return self.model.metadata()

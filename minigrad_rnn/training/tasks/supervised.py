@@ -87,7 +87,10 @@ class Supervised(Task):
         return self.compare(outputs, *batch[self.inputs :]), batch[0].shape[self.axes[0]], None
 
     def predict(self, arrays: Arrays | None = None) -> np.ndarray:
-        """The model's outputs for the examples of `arrays` (those of the validation), as it is used: no dropout."""
+        """The model's outputs for the examples of `arrays` (those of the validation), as it is used: no dropout.
+
+        The outputs' axis of the examples is that of the first target.
+        """
         arrays = self.validation if arrays is None else arrays
         axes, inputs = self.axes[: self.inputs], arrays[: self.inputs]
         firsts = range(0, arrays[0].shape[axes[0]], AT_ONCE)

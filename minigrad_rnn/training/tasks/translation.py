@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,23 +23,27 @@ from .base import Task, digest_of, perplexity
 
 START, END = 0, 1
 SPECIAL = 2  # symbols before the characters
-VALIDATED = 200  # pairs, at most
+VALIDATED = 200  # pairs, at most, of a share
+SPARE = 10  # symbols that may be written beyond the longest target
+AT_ONCE = 256  # pairs that are translated together
 
 
 class Pairs(NamedTuple):
-    """Sources and targets (time, batch), and how long they are."""
+    """Sources and targets (time, batch), how long they are, and how often the decoder reads the truth."""
 
     sources: Any
     source_lengths: np.ndarray
     targets: Any
     target_lengths: np.ndarray
+    teacher_forcing: float = 1.0
 
 
 class Translation(Task):
-    """An encoder and a decoder learn pairs of texts, by teacher forcing; judged by how many come out exactly right.
+    """An encoder and a decoder learn pairs of texts (source, target); judged by how many come out exactly right.
 
-    Each pass takes the pairs in an order of its own, drawn from the seed. The last of the file, up to 200, are kept for
-    validation.
+    Each pass takes the pairs in an order of its own, drawn from the seed. The last `config.validation` of them are kept
+    for validation (of a share, up to 200). Without `pairs` they are those of the file `config.text`. `teacher_forcing`
+    says, of an update's number, the probability of `Seq2Seq.forward`; without it the decoder always reads the truth.
     """
 
     model: Seq2Seq
@@ -46,18 +51,25 @@ class Translation(Task):
     unit = "character"
     metric, maximise = "accuracy", True
 
-    def __init__(self, config: Config):
-        if not config.text:
+    def __init__(
+        self,
+        config: Config,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        teacher_forcing: Callable[[int], float] | None = None,
+    ):
+        if pairs is None and not config.text:
             raise TextError("pairs are read from a file: name it, a pair on each line with a tab between, with --text")
-        pairs = read_pairs(config.text)
-        self.source, self.digest = config.text, digest_of(repr(pairs))
-        self.vocabularies = [Vocabulary("".join(pair[side] for pair in pairs)) for side in (0, 1)]
-        encoded = [
-            tuple((vocabulary.encode(text) + SPECIAL).tolist() for vocabulary, text in zip(self.vocabularies, pair))
-            for pair in pairs
-        ]
-        kept = len(pairs) * config.validation if config.validation < 1 else config.validation
-        cut = len(pairs) - max(1, min(VALIDATED, int(kept)))
+        self.source = config.text if pairs is None else "a list"
+        pairs = read_pairs(config.text) if pairs is None else list(pairs)
+        self.digest, self.teacher_forcing = digest_of(repr(pairs)), teacher_forcing
+        texts = ["".join(pair[side] for pair in pairs) for side in (0, 1)]
+        if config.options.get("shared"):  # weights, and so the symbols
+            texts = ["".join(texts)] * 2
+        self.vocabularies = [Vocabulary(text) for text in texts]
+        encoded = [(self._encode(0, source), self._encode(1, target)) for source, target in pairs]
+        self.longest = max(len(target) for _, target in encoded)
+        share = min(VALIDATED, max(1, int(len(pairs) * config.validation)))
+        cut = len(pairs) - (share if config.validation < 1 else int(config.validation))
         if cut < 1:
             raise TextError(f"of {len(pairs)} pairs none is left to train on: choose a smaller --validation")
         self.pairs, self.kept, self.texts = encoded[:cut], encoded[cut:], pairs[cut:]
@@ -84,37 +96,68 @@ class Translation(Task):
     def batch(self, step: int, rows: slice) -> Pairs:
         epoch, number = divmod(step, self.epoch)
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.pairs))
-        return _padded([self.pairs[i] for i in order[number * self.rows :][: self.rows][rows]])
+        batch = _padded([self.pairs[i] for i in order[number * self.rows :][: self.rows][rows]])
+        return batch._replace(teacher_forcing=self.teacher_forcing(step)) if self.teacher_forcing else batch
 
     def loss(self, batch: Pairs, state: State) -> tuple[mg.Tensor, int, State]:
-        logits = self.model(batch.sources, batch.targets, batch.source_lengths)
+        logits = self.model(batch.sources, batch.targets, batch.source_lengths, batch.teacher_forcing)
         count = int(batch.target_lengths.sum())
         return sequence_loss(logits, batch.targets, batch.target_lengths), count, None
 
     def evaluate(self, rows: slice) -> np.ndarray:
         chosen = self.kept[rows]
-        batch = _padded(chosen)
+        sums = np.zeros(4)
         with evaluating(self.model):
-            loss, count, _ = self.loss(batch, None)
-            written = self._translate(batch)
-        right = sum(list(target) == symbols for (_, target), symbols in zip(chosen, written, strict=True))
-        return np.array([loss.item() * count, count, right, len(chosen)])
+            for first in range(0, len(chosen), AT_ONCE):
+                some = chosen[first : first + AT_ONCE]
+                batch = _padded(some)
+                loss, count, _ = self.loss(batch, None)
+                right = sum(list(target) == found for (_, target), found in zip(some, self._written(batch)))
+                sums += [loss.item() * count, count, right, len(some)]
+        return sums
 
-    def _translate(self, batch: Pairs) -> list[list[int]]:
+    def translate(self, sources: Sequence[str]) -> list[str]:
+        """What the model makes of texts, greedily. Raises TextError for a character that there was not."""
+        found: list[str] = []
+        with evaluating(self.model):
+            for first in range(0, len(sources), AT_ONCE):
+                some = self.encoded(sources[first : first + AT_ONCE])
+                found += [self._decode(codes) for codes in self._written(some)]
+        return found
+
+    def encoded(self, sources: Sequence[str], targets: Sequence[str] | None = None) -> Pairs:
+        """Texts as symbols, without targets empty ones. Raises TextError for a character that there was not."""
+        targets = [""] * len(sources) if targets is None else targets
+        return _padded([(self._encode(0, source), self._encode(1, target)) for source, target in zip(sources, targets)])
+
+    def alignment(self, source: str) -> tuple[str, np.ndarray]:
+        """The translation of a text, and how much of each of its characters was read to write each (written, read)."""
+        with evaluating(self.model):
+            batch = self.encoded([source])
+            (codes,) = self._written(batch)
+            if not codes:
+                return "", np.zeros((0, len(source)))
+            weights = self.model.alignment(batch.sources, padded([codes])[0], batch.source_lengths).numpy()
+        return self._decode(codes), weights[:, 0]
+
+    def _written(self, batch: Pairs) -> list[list[int]]:
         state = self.model.start(batch.sources, batch.source_lengths)
-        longest = max(len(target) for _, target in [*self.pairs, *self.kept]) + 10
         starts = np.full(len(batch.source_lengths), START)
-        return [decoded.symbols for decoded in greedy(self.model, state, starts, longest, END)]
+        return [decoded.symbols for decoded in greedy(self.model, state, starts, self.longest + SPARE, END)]
+
+    def _encode(self, side: int, text: str) -> tuple[int, ...]:
+        return tuple((self.vocabularies[side].encode(text) + SPECIAL).tolist())
+
+    def _decode(self, codes: Sequence[int]) -> str:
+        return self.vocabularies[1].decode([code - SPECIAL for code in codes if code >= SPECIAL])
 
     def figures(self, sums: np.ndarray) -> dict[str, float]:
         nats = float(sums[0] / sums[1])
         return {"loss": nats, "perplexity": perplexity(nats), "accuracy": float(sums[2] / sums[3])}
 
     def sample(self, length: int) -> str:
-        with evaluating(self.model):
-            written = self._translate(_padded(self.kept[:5]))
-        texts = (self.vocabularies[1].decode([c - SPECIAL for c in codes if c >= SPECIAL]) for codes in written)
-        return "\n".join(f"{source} -> {text}" for (source, _), text in zip(self.texts, texts))
+        sources = [source for source, _ in self.texts[:5]]
+        return "\n".join(f"{source} -> {text}" for source, text in zip(sources, self.translate(sources)))
 
     def describe(self) -> str:
         return f"{len(self.pairs) + len(self.kept):,} pairs of {self.source}; the last {len(self.kept):,} are kept"

@@ -1,0 +1,96 @@
+"""Forecasts of series: splits in order of time, numbers to a scale, and what every model must be set beside.
+
+A series is (time, feature), segments of it (time, N, feature), time first as everywhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Self
+
+import numpy as np
+
+from .errors import DataError
+
+
+def rolling(count: int, folds: int, first: float = 0.5) -> list[tuple[int, int]]:
+    """Where to cut `count` steps: (cut, end) of each fold, to train on all before `cut` and test on it up to `end`.
+
+    The first cut leaves a share of `first` to train on; the tests follow each other, as long as each other, and go to
+    the end: what is trained never sees what comes after (Tashman 2000, "rolling origin"). Raises DataError where there
+    are too few steps.
+    """
+    cuts = np.linspace(first * count, count, folds + 1).astype(int)
+    if folds < 1 or cuts[0] < 2 or (np.diff(cuts) < 1).any():
+        raise DataError(f"a series of {count} steps cannot be cut into {folds} folds: give a longer one")
+    return [(int(cut), int(end)) for cut, end in itertools.pairwise(cuts)]
+
+
+class Scale:
+    """To a mean of 0 and a deviation of 1, feature by feature, as they are of `series`: of what is trained on, alone.
+
+    A feature that is the same throughout has a deviation of 1.
+    """
+
+    def __init__(self, series: np.ndarray):
+        deviation = series.std(axis=0)
+        self.mean, self.deviation = series.mean(axis=0), np.where(deviation > 0, deviation, 1.0)
+
+    def __call__(self, series: np.ndarray) -> np.ndarray:
+        """Numbers (…, feature) of the series -> scaled ones, float32."""
+        return ((series - self.mean) / self.deviation).astype("float32")
+
+    def back(self, scaled: np.ndarray) -> np.ndarray:
+        """Scaled numbers -> those of the series, float64."""
+        return scaled.astype("float64") * self.deviation + self.mean
+
+
+def segments(series: np.ndarray, length: int, stride: int = 1) -> np.ndarray:
+    """All segments of `length` steps, one every `stride`: (time, feature) -> (length, N, feature), in order of time.
+
+    Raises DataError for a series that is shorter.
+    """
+    if len(series) < length:
+        raise DataError(f"a series of {len(series)} steps has no segment of {length}: give a longer one")
+    starts = np.arange(0, len(series) - length + 1, stride)
+    return series[np.arange(length)[:, None] + starts]
+
+
+def persistence(past: np.ndarray, steps: int) -> np.ndarray:
+    """It stays as it is: the last of `past` (time, N, feature), `steps` times."""
+    return np.repeat(past[-1:], steps, axis=0)
+
+
+class LinearAutoregression:
+    """y_t = b + Σ_{k=1..K} y_{t-k} A_k + Σ_{k=0..L} x_{t-k} B_k, fitted by least squares: what NARX is without φ.
+
+    `xs` are the exogenous inputs (time, input), none of them where input is 0, and `ys` the outputs (time, output); L
+    is `input_taps`, K `output_taps`. `weights` has the rows b, A_1 … A_K, B_0 … B_L. Raises DataError for a series
+    shorter than max(K, L) + 1.
+    """
+
+    def __init__(self, xs: np.ndarray, ys: np.ndarray, input_taps: int = 0, output_taps: int = 1):
+        self.input_taps, self.output_taps = input_taps, output_taps
+        length = max(input_taps, output_taps) + 1
+        inputs, outputs = segments(xs.astype("float64"), length), segments(ys.astype("float64"), length)
+        self.weights = np.linalg.lstsq(self._regressors(inputs, outputs[:-1]), outputs[-1], rcond=None)[0]
+
+    @classmethod
+    def univariate(cls, ys: np.ndarray, order: int) -> Self:
+        """y_t from the `order` before it, nothing else."""
+        return cls(ys[:, :0], ys, output_taps=order)
+
+    def _regressors(self, xs: np.ndarray, past: np.ndarray) -> np.ndarray:
+        """[1, y_{t-1} … y_{t-K}, x_t … x_{t-L}] of the step after `past`, the last of `xs`: (N, 1 + …)."""
+        delayed = [past[-k] for k in range(1, self.output_taps + 1)] + [xs[-1 - k] for k in range(self.input_taps + 1)]
+        return np.concatenate([np.ones((past.shape[1], 1)), *delayed], axis=1)
+
+    def forecast(self, xs: np.ndarray, past: np.ndarray) -> np.ndarray:
+        """The outputs after `past` (time, N, output), at each step for which `xs` (time + steps, N, input) goes on.
+
+        Each is fed back into those after it: (steps, N, output), float64. One step is the forecast from the true past.
+        """
+        ys = list(past.astype("float64"))
+        for t in range(len(past), len(xs)):
+            ys.append(self._regressors(xs[: t + 1], np.stack(ys[-self.output_taps :])) @ self.weights)
+        return np.stack(ys[len(past) :])

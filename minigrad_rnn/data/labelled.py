@@ -1,0 +1,105 @@
+"""Sequences that each belong to a class: of numbers, or of characters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .errors import DataError, package
+from .pairs import read_pairs
+from .table import read_numbers
+from .text import Vocabulary
+
+LONGEST = 24  # characters of a name
+Labelled = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def power_demand(path: str | Path | None = None) -> tuple[Labelled, Labelled]:
+    """Days of 24 hourly demands for electricity in Italy: from October to March, or from April to September?
+
+    Those to train on (67) and to test on (1,029), each (sequences, lengths, classes) as `labelled_rows` has them: the
+    split and numbers of the UCR archive, as aeon ships them; or `labelled_rows` of a file. Raises DataError where aeon
+    is missing, and what `labelled_rows` raises.
+    """
+    return _shipped("load_italy_power_demand") if path is None else labelled_rows(path)
+
+
+def _shipped(loader: str) -> tuple[Labelled, Labelled]:
+    load = getattr(package("aeon.datasets"), loader)
+    train, test = (_padded(*load(split=split)) for split in ("train", "test"))
+    return train, test
+
+
+def _padded(given: list[np.ndarray], labels: np.ndarray) -> Labelled:
+    """Sequences (features, time) of several lengths, zeros after their ends, and labels as classes 0, 1 …"""
+    lengths = np.array([sequence.shape[1] for sequence in given])
+    sequences = np.zeros((lengths.max(), len(given), given[0].shape[0]), "float32")
+    for n, sequence in enumerate(given):
+        sequences[: lengths[n], n] = sequence.T
+    return sequences, lengths, np.unique(labels, return_inverse=True)[1].astype("int64")
+
+
+def labelled_rows(path: str | Path, test: float = 0.3) -> tuple[Labelled, Labelled]:
+    """A CSV file with a sequence of numbers and then its class in each row: those to train on, and a share to test on.
+
+    Each (sequences (time, N, 1) float32, lengths (N,), classes (N,) int64). The numbers are scaled to a mean of 0 and a
+    variance of 1 in all. Raises DataError for classes that are not 0, 1, 2 … or 1, 2, 3 …, less than two of them or
+    less than 5 sequences of one, or less than 2 numbers in a row.
+    """
+    numbers = read_numbers(path, least=10)
+    values, given = numbers[:, :-1], numbers[:, -1]
+    kinds, classes, counts = np.unique(given, return_inverse=True, return_counts=True)
+    if len(kinds) < 2 or not np.array_equal(kinds - kinds[0], np.arange(len(kinds))) or kinds[0] not in (0, 1):
+        raise DataError(f"{path} has the classes {kinds[:5]} … in its last column: number them 0, 1, 2 …, at least two")
+    if counts.min() < 5 or values.shape[1] < 2:
+        raise DataError(
+            f"{path} has {values.shape[1]} numbers in a row, and {counts.min()} rows of class "
+            f"{kinds[counts.argmin()]:g}: give at least 2 numbers, and 5 rows of each class"
+        )
+    values = (values - values.mean()) / (values.std() or 1)
+    order = np.random.default_rng(0).permutation(len(values))
+    held, kept = np.split(order, [max(1, int(test * len(order)))])
+    lengths = np.full(len(values), values.shape[1])
+    return tuple(  # type: ignore[return-value]
+        (values[part].T[..., None].astype("float32"), lengths[part], classes[part].astype("int64"))
+        for part in (kept, held)
+    )
+
+
+def names_by_language(
+    path: str | Path | None = None, languages: str = "en de es fr it fi pl tr"
+) -> list[tuple[str, str]]:
+    """Names of countries, regions and languages, each with the language that it is in, without those of several.
+
+    Some 4,000 of up to 24 characters, of Unicode CLDR in the package babel; or of a file, lines "text TAB class"
+    (`read_pairs`). Raises DataError without babel, for a file that is no such thing, and for fewer than two classes or
+    20 lines.
+    """
+    if path is not None:
+        pairs = read_pairs(path)
+        kinds = {kind for _, kind in pairs}
+        if len(kinds) < 2 or len(pairs) < 20:
+            raise DataError(f"{path} has {len(pairs)} lines and {len(kinds)} classes: give at least 20, of two or more")
+        return pairs
+    locales = {language: package("babel").Locale(language) for language in languages.split()}
+    found = {
+        language: {name for name in (*locale.territories.values(), *locale.languages.values()) if len(name) <= LONGEST}
+        for language, locale in locales.items()
+    }
+    return [
+        (name, language)
+        for language in found
+        for name in sorted(found[language])
+        if sum(name in others for others in found.values()) == 1
+    ]
+
+
+def padded_codes(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as the numbers of their characters, (time, N) int64, zeros after their ends, and their lengths (N,)."""
+    lengths = np.array([len(text) for text in texts])
+    codes = np.zeros((lengths.max(), len(texts)), np.int64)
+    for n, text in enumerate(texts):
+        codes[: len(text), n] = vocabulary.encode(text)
+    return codes, lengths

@@ -1,0 +1,73 @@
+"""System: a recipe with what is said of it, and the list of them all."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+from minigrad.errors import MinigradError
+
+from .figure import Figure
+from .lab import Lab
+
+RECIPES = f"{__package__.rpartition('.')[0]}.recipes"
+
+
+class SystemNameError(MinigradError, LookupError):
+    """A system that there is not."""
+
+
+@dataclass(frozen=True)
+class System:
+    """`run(lab)` trains, measures and draws, and returns the figures. `what` and the rest are what `list` shows.
+
+    `data` says what it runs on, `merit` what its figure is, `seconds` how long it takes on two cores, `takes` what the
+    user's own file may be ("": it has no data but its own).
+    """
+
+    name: str
+    what: str
+    data: str
+    merit: str
+    seconds: int
+    takes: str
+    run: Callable[[Lab], list[Figure]]
+
+
+def system(data: str, merit: str, seconds: int, takes: str = "") -> Callable[[Callable[[Lab], list[Figure]]], System]:
+    """Make a recipe's function its System; the name and what it is are in the first line of the module's docstring.
+
+    \"\"\"sum-inputs: a linear net that outputs the running sum.\"\"\"
+
+    @system(data="random numbers", merit="largest error", seconds=1)
+    def run(lab): …
+    """
+
+    def make(run: Callable[[Lab], list[Figure]]) -> System:
+        name, _, what = (sys.modules[run.__module__].__doc__ or "").partition("\n")[0].partition(": ")
+        return System(name, what.removesuffix("."), data, merit, seconds, takes, run)
+
+    return make
+
+
+def parts() -> dict[str, tuple[str, ...]]:
+    """The names of the systems in each part, by the part's title."""
+    return import_module(RECIPES).PARTS
+
+
+def names() -> list[str]:
+    """The names of all systems, part by part."""
+    return [name for part in parts().values() for name in part]
+
+
+def get(name: str) -> System:
+    """The system of that name. Raises SystemNameError if there is none."""
+    known = names()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise SystemNameError(f"there is no system {name!r}: {hint}`minigrad-rnn list` shows all {len(known)}")
+    return import_module(f"{RECIPES}.{name.replace('-', '_')}").run
