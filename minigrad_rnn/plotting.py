@@ -74,7 +74,8 @@ def plot_confusion(counts: np.ndarray, classes: Sequence[str], axes: Any) -> Any
 
 def plot_attention(weights: np.ndarray, read: Sequence[str], written: Sequence[str], axes: Any) -> Any:
     """Draw attention weights (written, read) on `axes`, what was read along the bottom. Returns the axes."""
-    _image(axes, weights, written, read, vmin=0, vmax=1)
+    if len(written):  # an image without rows has no scale
+        _image(axes, weights, written, read, vmin=0, vmax=1)
     axes.set(xlabel="read", ylabel="written")
     return axes
 

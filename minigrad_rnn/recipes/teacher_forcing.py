@@ -109,10 +109,11 @@ def run(lab: Lab) -> list[Figure]:
     schedules.legend(frameon=False, fontsize="small")
     lab.save("free.png", schedules, "the schedules, one sequence written without the truth, and the error by step")
     asked = "<" if lab.data is None else "beside"
-    against = "trained on the truth alone"
+    worst = alone.pop("the truth")
     return [
-        *[Figure(f"error left alone, {w}", alone[w], asked, alone["the truth"], against) for w in list(ways)[1:]],
-        Figure(
-            "error one step ahead, the truth", forced["the truth"], asked, alone["the truth"], "the same left alone"
-        ),
+        *[
+            Figure(f"error left alone, {way}", error, asked, worst, "trained on the truth")
+            for way, error in alone.items()
+        ],
+        Figure("error one step ahead, the truth", forced["the truth"], asked, worst, "the same left alone"),
     ]
