@@ -153,11 +153,14 @@ def make_parser() -> argparse.ArgumentParser:
     added = command("run", "Run a system of `minigrad-rnn list`: its figure beside a reference, and its pictures.")
     added.add_argument("names", nargs="+", metavar="SYSTEM", help="its name, or several, or all")
     added.add_argument("--quick", action="store_true", help="in seconds, too short for its figure")
-    added.add_argument("--data", metavar="FILE", help="your own data in place of the system's (see `list`)")
+    added.add_argument(
+        "--data", metavar="FILE", help="your own data in place of the system's (what it may be: `list SYSTEM`)"
+    )
     added.add_argument("--out", default="minigrad-systems", metavar="DIR", help="(default: minigrad-systems/SYSTEM)")
     added.add_argument("--results", metavar="FILE.md", help="write a table of their figures")
     added.add_argument("--resume", action="store_true", help="of several, leave out those that have a result already")
     added.add_argument("--threads", type=_number(int, 0, "a whole number from 0 up"), default=0, help="0: all cores")
 
-    command("list", "List the cells, the kinds of data, and the systems that there are.")
+    added = command("list", "List the cells, the kinds of data, and the systems that there are.")
+    added.add_argument("names", nargs="*", metavar="SYSTEM", help="say all of these: idea, equations, source, data")
     return parser

@@ -297,6 +297,10 @@ def _run_each(names: Sequence[str], args: argparse.Namespace) -> int:
 def list_systems(args: argparse.Namespace) -> int:
     from . import systems
 
+    if args.names:
+        for name in args.names:
+            _describe_system(name)
+        return 0
     table = Table("cell", "class", "what it is")
     for name in cells.names():
         cell = cells.get(name)
@@ -306,14 +310,28 @@ def list_systems(args: argparse.Namespace) -> int:
     for kind, text in config.KINDS.items():
         table.add_row(kind, text)
     console.print(table)
-    table = Table("system", "what it is: minigrad-rnn run SYSTEM", "data", "figure of merit", "time")
     for part, names in systems.parts().items():
-        table.add_section()
-        table.add_row(part, style="bold")
+        columns = ("system", "what it is", "data", "figure of merit", "time")
+        table = Table(*columns, title=part, title_justify="left", title_style="bold")
         for system in map(systems.get, names):
             table.add_row(system.name, system.what, system.data, system.merit, f"{system.seconds} s")
-    console.print(table)
+        console.print(table)
     return 0
+
+
+def _describe_system(name: str) -> None:
+    from . import systems
+
+    system = systems.get(name)
+    console.print(system.text, soft_wrap=True)
+    told = {
+        "data": system.data,
+        "figure of merit": system.merit,
+        "time on two cores": f"{system.seconds} s",
+        "--data FILE": system.takes or "none: it makes its own",
+    }
+    for what, text in told.items():
+        console.print(f"{what + ':':<18} {text}", soft_wrap=True)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {

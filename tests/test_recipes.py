@@ -152,7 +152,7 @@ def test_several(tmp_path, monkeypatch, capfd):
 
 def test_a_figure_that_is_missed_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    missed = systems.System("missed", "m", "d", "m", 1, "", lambda lab: [systems.Figure("error", 2, "<=", 1, "it")])
+    missed = systems.System("missed", "m", "", "d", "m", 1, "", lambda lab: [systems.Figure("error", 2, "<=", 1, "it")])
     monkeypatch.setattr(systems, "get", lambda name: missed)
     assert cli.main(["run", "missed"]) == 1
     assert "NOT MET: error is 2, and must be ≤ 1, it" in capsys.readouterr().out
@@ -164,3 +164,8 @@ def test_the_list(capsys, monkeypatch):
     assert cli.main(["list"]) == 0
     told = capsys.readouterr().out
     assert all(re.search(rf"\b{name}\b", told) for name in NAMES)
+    assert cli.main(["list", "digits"]) == 0
+    told = capsys.readouterr().out
+    assert "h_t = LSTM(row_t, h_{t-1})" in told
+    assert "--data FILE:       CSV rows of a square image's pixels, then its class" in told
+    assert cli.main(["list", "digitz"]) == 2

@@ -71,9 +71,10 @@ def run(lab: Lab) -> list[Figure]:
     lab.save("exact.png", plot_bars(found, axes(ylabel="share exactly right")), "separate and shared weights")
     lab.save("unrolled.svg", _drawn(), "encoder and decoder, unrolled")
     asked = ">" if own else "beside"
+    least = (copied, "what the nearest source came to")
     return [
-        Figure("exactly right, separate weights", separate, asked, 0.9 if own else copied, "the goal"),
-        Figure("exactly right, shared weights", shared, asked, copied, "what the nearest source came to"),
+        Figure("exactly right, separate weights", separate, asked, *((0.9, "the goal") if own else least)),
+        Figure("exactly right, shared weights", shared, asked, *least),
         Figure("mean log-probability, beam", round(likely[0], 5), ">=", round(likely[1], 5), "greedy"),
     ]
 

@@ -100,8 +100,8 @@ def run(lab: Lab) -> list[Figure]:
         )
         alone[name] = lab.train(task, name, steps=steps, lr=5e-3).figures["squared_error"]
         with evaluating(model):
-            told = model.seq2seq(*map(mg.tensor, held[:2]))
-        forced[name] = float(np.mean((told.numpy() - held[1]) ** 2))
+            ahead = model.seq2seq(*map(mg.tensor, held[:2])).numpy()
+        forced[name] = float(np.mean((ahead - held[1]) ** 2))
         written = task.predict()
         schedules.plot([schedule(i) for i in range(steps)], label=name)
         one.plot(written[:, 0, 0], label=name)
@@ -109,11 +109,8 @@ def run(lab: Lab) -> list[Figure]:
     schedules.legend(frameon=False, fontsize="small")
     lab.save("free.png", schedules, "the schedules, one sequence written without the truth, and the error by step")
     asked = "<" if lab.data is None else "beside"
-    worst = alone.pop("the truth")
+    one_step, worst, against = forced["the truth"], alone.pop("the truth"), "trained on the truth"
     return [
-        *[
-            Figure(f"error left alone, {way}", error, asked, worst, "trained on the truth")
-            for way, error in alone.items()
-        ],
-        Figure("error one step ahead, the truth", forced["the truth"], asked, worst, "the same left alone"),
+        *[Figure(f"error left alone, {name}", error, asked, worst, against) for name, error in alone.items()],
+        Figure("error one step ahead, trained on the truth", one_step, asked, worst, "the same left alone"),
     ]

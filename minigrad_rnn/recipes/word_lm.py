@@ -19,6 +19,7 @@ from ..data import NGram
 from ..plotting import axes, plot_bars
 from ..systems import Figure, Lab, system
 from ..training import Config, make_task
+from ..training.launch import written_samples
 from ..training.plots import plot_loss
 from ..training.tasks.language import Language
 
@@ -56,9 +57,9 @@ def run(lab: Lab) -> list[Figure]:
 
     result = lab.train(task, config=config, steps=lab.pick(min(1000, 30 * task.epoch), 10))
     perplexity = result.figures["perplexity"]
-    sample = task.sample(lab.pick(300, 50))
-    lab.write("sample.txt", sample, "what the model writes")
-    lab.say(sample)
+    samples = written_samples(task, lab.pick(300, 50))
+    lab.write("samples.txt", samples, "what the model writes, at several temperatures")
+    lab.say(samples)
     lab.save("loss.png", plot_loss(result.lines, task.metric), "perplexity in training and validation")
     bars = {"unigram": grams[0], "bigram": grams[1], "trigram": grams[2], "5-gram": grams[4], "LSTM": perplexity}
     plot = plot_bars(bars, axes("", "perplexity", "held-out words"))
@@ -66,5 +67,5 @@ def run(lab: Lab) -> list[Figure]:
     return [
         Figure("one-hot · E - row of E, largest", np.abs(projected - rows).max(), "=", 0, "the same", exact=True),
         Figure("perplexity", perplexity, "<", grams[1], "the bigram model"),
-        Figure("perplexity, all words before", perplexity, "beside", grams[4], "the 5-gram model"),
+        Figure("perplexity, all words before", perplexity, "<", grams[4], "the 5-gram model"),
     ]

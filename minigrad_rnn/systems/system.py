@@ -24,12 +24,14 @@ class SystemNameError(MinigradError, LookupError):
 class System:
     """`run(lab)` trains, measures and draws, and returns the figures. `what` and the rest are what `list` shows.
 
-    `data` says what it runs on, `merit` what its figure is, `seconds` how long it takes on two cores, `takes` what the
-    user's own file may be ("": it has no data but its own).
+    `text` is the recipe's docstring: the idea, the equations, their source. `data` says what it runs on, `merit` what
+    its figure is, `seconds` how long it takes on two cores, `takes` what the user's own file may be ("": it has no data
+    but its own).
     """
 
     name: str
     what: str
+    text: str
     data: str
     merit: str
     seconds: int
@@ -47,8 +49,9 @@ def system(data: str, merit: str, seconds: int, takes: str = "") -> Callable[[Ca
     """
 
     def make(run: Callable[[Lab], list[Figure]]) -> System:
-        name, _, what = (sys.modules[run.__module__].__doc__ or "").partition("\n")[0].partition(": ")
-        return System(name, what.removesuffix("."), data, merit, seconds, takes, run)
+        text = sys.modules[run.__module__].__doc__ or ""
+        name, _, what = text.partition("\n")[0].partition(": ")
+        return System(name, what.removesuffix("."), text, data, merit, seconds, takes, run)
 
     return make
 
