@@ -485,6 +485,7 @@ def test_counts_of_parameters(case, rng):
     ("name", "options", "told"),
     [
         ("rnn", {"nonlinearity": "sine"}, "nonlinearity 'sine': choose one of tanh, relu, sigmoid, identity"),
+        ("rnn", {"recurrent_init": "eye"}, "recurrent_init 'eye': choose one of orthogonal, identity, glorot"),
         ("indrnn", {"nonlinearity": "sine"}, "choose one of tanh, relu, sigmoid, identity"),
         ("jordan", {"nonlinearity": "softmax"}, "nonlinearity 'softmax': choose one of"),
         ("jordan", {"output": "sine"}, "output 'sine': choose one of tanh, relu, sigmoid, identity, softmax"),
@@ -519,6 +520,14 @@ def test_forget_biases_start_at_1():
     np.testing.assert_array_equal(mr.LSTMCell(I, H, forget_bias=-2.5).bias.numpy()[H : 2 * H], -2.5)
     np.testing.assert_array_equal(cells.get("slstm")(I, H, forget_gate="exp").bias.numpy(), 0)
     np.testing.assert_array_equal(cells.get("convlstm")(I, H, **SIZE).bias.numpy()[H : 2 * H], 1)
+
+
+def test_a_recurrent_matrix_starts_as_it_is_told():
+    mg.seed(0)
+    identity, glorot = (mr.RNNCell(3, 50, recurrent_init=start).weight_hh.numpy() for start in ("identity", "glorot"))
+    np.testing.assert_array_equal(identity, np.eye(50))
+    bound = np.sqrt(6 / 100)
+    assert 0.95 * bound < np.abs(glorot).max() <= bound
 
 
 def test_recurrent_matrices_start_orthogonal(rng):

@@ -97,6 +97,7 @@ FILES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_files_are_refused(name, tmp_path, monkeypatch, capsys):
     """Each with one line that says what to do, before anything is trained or written."""
@@ -136,9 +137,11 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert "y_2" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_several(tmp_path, monkeypatch, capfd):
     """Each in a process of its own; a page of their figures; with --resume those that are there are left."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))  # where it is not installed
     assert cli.main(["run", "exercise", "sum-inputs", "--results", "results.md"]) == 0
     page = Path("results.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([^`]+)`", page, re.M) == ["exercise", "sum-inputs"]

@@ -10,6 +10,7 @@ from minigrad_rnn.data import synthetic
 TASKS = [
     synthetic.adding_problem,
     synthetic.copy_task,
+    synthetic.recall,
     synthetic.parity,
     synthetic.binary_addition,
     synthetic.running_sum,
@@ -65,6 +66,17 @@ def test_copy_task():
     short, _ = synthetic.copy_task(1, 2, count=3)
     np.testing.assert_array_equal(short.argmax(axis=2)[3:], [[9, 9], [8, 8], [8, 8], [8, 8]])
     assert 10 * math.log(8) / 120 == pytest.approx(0.173, abs=1e-3)  # nats a step, without memory
+
+
+def test_recall():
+    """One symbol of the first 8, then only others; the target is the first."""
+    inputs, targets = synthetic.recall(20, 500, 0)
+    assert inputs.shape == (21, 500, 16)
+    assert (inputs.sum(axis=2) == 1).all()
+    symbols = inputs.argmax(axis=2)
+    np.testing.assert_array_equal(symbols[0], targets)
+    assert set(np.unique(targets)) == set(range(8))
+    assert set(np.unique(symbols[1:])) == set(range(8, 16))
 
 
 def test_parity():

@@ -184,7 +184,7 @@ class Module:
                 f"the state does not fit this {type(self).__name__}: missing {missing or 'nothing'}, "
                 f"not expected {extra or 'nothing'}: load it into a model made with the same options"
             )
-        values = {name: _array(state[name], own[name].dtype, name) for name in own if name in state}
+        values = {name: _array(state[name], own[name], name) for name in own if name in state}
         for name, value in values.items():
             shape = tuple(getattr(value, "shape", ()))
             if shape != own[name].shape:
@@ -210,12 +210,12 @@ class Module:
         return summary(self)
 
 
-def _array(given: Any, dtype: Any, name: str) -> Any:
-    """The array of a Tensor, or one made of lists of numbers; what else a state may hold as it is."""
+def _array(given: Any, held: _Held, name: str) -> Any:
+    """The array of a Tensor, or one made of lists of numbers, where `held` is; what else a state may hold as it is."""
     if not isinstance(given, (list, tuple)):
         return given.data if isinstance(given, Tensor) else given
     try:
-        return np.array(given, dtype)
+        return held.backend.asarray(np.array(given, held.dtype))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{name!r} is a list that makes no array ({error}): give rows of numbers") from None
 

@@ -28,7 +28,7 @@ SHOWN = 45  # characters of a source that is drawn, at most
 @system(
     data="11,000 dates in fourteen locales (babel)",
     merit="share of held-out dates that are exactly right",
-    seconds=90,
+    seconds=60,
     takes="tab-separated pairs: a source and its translation on each line",
 )
 def run(lab: Lab) -> list[Figure]:

@@ -70,9 +70,8 @@ def run(lab: Lab) -> list[Figure]:
     def learn(what: str, cell: str, length: int, steps: int, batch: int = 32) -> tuple[Supervised, float]:
         """The task and the figure of one cell, for sequences so long."""
         problem, copy = PROBLEMS[what], what == "copy"
-        recurrent = Recurrent(
-            cell, problem.inputs, problem.hidden, **(problem.options(length) if cell == "lstm" else {})
-        )
+        options = problem.options(length) if cell == "lstm" else {}
+        recurrent = Recurrent(cell, problem.inputs, problem.hidden, **options)
         model = (Copier if copy else SequenceModel)(recurrent, problem.outputs, last=not copy)
         task = Supervised(
             model,

@@ -44,8 +44,8 @@ def run(lab: Lab) -> list[Figure]:
         result = lab.train(task, f"LSTM{form}", config, steps=steps, validate_every=steps, lr=1e-2)
         found[form], bigram = result.figures["bits_per_character"], task.bigram_bits()
         if "candidate" not in options:
-            codes = task.validation[:READ, None]
-            differences.append(difference(task.model.recurrent.cells[0], task.model.embedding(codes).numpy()))
+            xs = task.model.embedding.weight.numpy()[task.validation[:READ, None]]
+            differences.append(difference(task.model.recurrent.cells[0], xs))
 
     bars = {f"LSTM{form}": bits for form, bits in found.items()}
     plot = plot_bars(bars, axes(ylabel="bits per character", title="text held out"), ("bigram model", bigram))

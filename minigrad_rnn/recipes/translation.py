@@ -28,7 +28,7 @@ SHOWN = 30  # characters of a source that is drawn, at most
 @system(
     data="8,200 phrases in English and German (babel)",
     merit="chrF of held-out phrases, and share exactly right",
-    seconds=150,
+    seconds=120,
     takes="tab-separated pairs: a source and its translation on each line",
 )
 def run(lab: Lab) -> list[Figure]:
@@ -68,7 +68,7 @@ def run(lab: Lab) -> list[Figure]:
     lab.write("translations.tsv", "\n".join(["source\tthe model\tright", *lines, ""]), "all held-out translations")
     readable = sorted((source for source in sources if len(source) <= SHOWN), key=len)
     if readable:
-        maps = panels(2, size=(15, 8))
+        maps = panels(2, size=(15, 9.5))
         for source, one in zip((readable[len(readable) // 2], readable[-1]), maps):
             written, weights = task.alignment(source)
             plot_attention(weights, list(source), list(written), one).set_title(f"{source} → {written}")
