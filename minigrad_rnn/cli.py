@@ -23,7 +23,7 @@ from .charmodel import CharModel
 from .check import check_cell
 from .pictures import unrolled
 from .training import Config, Group, Result, Task, config
-from .training.run import CONFIG, MODEL
+from .training.run import CONFIG, MODEL, writable_folder
 
 
 def _write_nowhere() -> None:
@@ -281,16 +281,18 @@ def _run_each(names: Sequence[str], args: argparse.Namespace) -> int:
     from .systems.several import run_each, write_results
 
     if args.data:
-        raise config.ConfigError("a file of data is for one system: name one, or leave --data out")
-    flags = ["--seed", str(args.seed), "--backend", args.backend, "--threads", str(args.threads)]
+        raise config.ConfigError("a file of data is for one system, without --results: name one, or leave --data out")
     out = Path(args.out)
-    statuses = run_each(names, out, [*flags, *["--quick"] * args.quick], args.resume, console)
     if args.results:
-        write_results(Path(args.results), names, out)
-        console.print(f"{_shown(Path(args.results))}: their figures", soft_wrap=True)
+        writable_folder(Path(args.results).parent)
+    flags = ["--backend", args.backend, "--threads", str(args.threads)]
+    statuses = run_each(names, out, console, args.quick, args.seed, flags, args.resume)
     for told, status in (("figures not met", 1), ("failed", 2)):
         if missed := [name for name, own in statuses.items() if own == status]:
             console.print(f"{told}: {', '.join(missed)}", style="bold red", soft_wrap=True)
+    if args.results:
+        write_results(Path(args.results), [name for name in names if statuses[name] < 2], out)
+        console.print(f"{_shown(Path(args.results))}: their figures", soft_wrap=True)
     return max(statuses.values())
 
 

@@ -214,5 +214,10 @@ def save_plot(axes: Any, path: Path) -> None:
     """Write the figure of `axes`, in the format that the name says. Raises PlotError if it says none that there is."""
     if path.suffix not in FORMATS:
         raise PlotError(f"{path} says no format of a picture: end it in one of {', '.join(FORMATS)}")
-    with atomic_write(path) as temporary:
+    from matplotlib import rc_context
+    from matplotlib.text import Text
+
+    for text in axes.figure.findobj(Text):
+        text.set_parse_math(False)  # a dollar sign is one
+    with atomic_write(path) as temporary, rc_context({"svg.hashsalt": "minigrad"}):
         axes.figure.savefig(temporary, format=path.suffix[1:], metadata=FORMATS[path.suffix])

@@ -15,7 +15,7 @@ def nearest(projections: np.ndarray, count: int) -> np.ndarray:
     directions = projections / np.maximum(lengths, 1e-12)
     cosines = directions @ directions.T
     np.fill_diagonal(cosines, -np.inf)
-    return np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+    return np.argsort(-cosines, axis=1, kind="stable")[:, : min(count, len(projections) - 1)]
 
 
 def neighbours(projections: np.ndarray, words: Sequence[str], asked: Iterable[str], count: int = 6) -> str:

@@ -120,6 +120,7 @@ def test_figures():
     assert systems.Figure("f", 2, ">=", 2, "r").holds
     assert not systems.Figure("f", math.nan, "beside", 2, "r").holds
     assert systems.Figure("f", 0.98765, ">=", 0.97, "the goal").asked == "≥ 0.97, the goal"
+    assert systems.Figure("f", math.nan, ">", math.inf, "r").asked == "> inf, r"
     with pytest.raises(ValueError, match="relation must be one of"):
         systems.Figure("f", 1, "!=", 2, "r")
 
@@ -146,9 +147,13 @@ def test_several(tmp_path, monkeypatch, capfd):
     page = Path("results.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([^`]+)`", page, re.M) == ["exercise", "sum-inputs"]
     assert "| h_0 | 0.1978 | = 0.1978, by hand |" in page
-    before = Path("minigrad-systems/exercise/result.json").stat().st_mtime_ns
+    result = Path("minigrad-systems/exercise/result.json")
+    before = result.stat().st_mtime_ns
     assert cli.main(["run", "exercise", "sum-inputs", "--resume"]) == 0
-    assert Path("minigrad-systems/exercise/result.json").stat().st_mtime_ns == before
+    assert result.stat().st_mtime_ns == before
+    assert cli.main(["run", "exercise", "--quick", "--resume", "--results", "quick.md"]) == 0  # another than is there
+    assert result.stat().st_mtime_ns > before
+    assert "quick runs" in Path("quick.md").read_text(encoding="utf-8")
     assert cli.main(["run", "exercise", "sum-inputs", "--data", "x.csv"]) == 2
     assert "name one" in capfd.readouterr().err
 

@@ -94,3 +94,20 @@ def test_metrics():
     assert accuracy(scores, np.array([1, 0, 0])).tolist() == [1, 1, 0]
     assert accuracy(mg.tensor([0.5, -0.5]), np.array([1.0, 1.0])).tolist() == [1, 0]
     assert confusion([1, 0, 1], [1, 0, 0], 2).tolist() == [[1, 1], [0, 1]]
+
+
+def test_outputs_that_have_their_examples_elsewhere_than_the_targets():
+    """More than are evaluated together: outputs (time, N, classes), targets (N, time)."""
+
+    class Same(mg.nn.Module):
+        def __init__(self):
+            self.w = mg.nn.Parameter(mg.tensor(1.0))
+
+        def forward(self, xs):
+            return mg.tensor(xs) * self.w
+
+    xs = np.random.default_rng(0).normal(size=(3, 300, 2)).astype("float32")
+    loss = lambda outputs, targets: mg.nn.mse_loss(mg.swapaxes(outputs, 0, 1), targets)
+    arrays = xs, np.swapaxes(xs, 0, 1)
+    task = Supervised(Same(), arrays, arrays, loss, axis=(1, 0), outputs_axis=1)
+    np.testing.assert_array_equal(task.predict(), xs)

@@ -16,6 +16,7 @@ def written(folder, text):
     [
         "a,b\n1,2\n3,4.5\n",
         "1;2\n3;4.5",
+        "0,b\n1,2\n3,4.5\n",
         "\ufeffa\tb\r\n1\t2\r\n\r\n3\t4.5\r\n",
         "date,a,b\n2024-01-01,1,2\n2024-01-02, 3 ,4.5\n",
     ],
@@ -35,6 +36,9 @@ def test_rows(tmp_path):
         (b"\xff\xfe\x00", "is no UTF-8 text"),
         ("", "has 0 characters"),
         ("a,b\n", "has no rows"),
+        ("1,5;2\n3,5;4\n", "has 1 columns of numbers"),
+        ("a,b\n1,\n3,4\n", "row 2: '' is no number"),
+        ("1,2\n3,1e200\n", "row 2: '1e200' is no number below"),
         ("a,b\n1,2\n3\n", "row 3: 1 fields, where there are 2"),
         ("a,b\n1,2\n3,x\n", "row 3: 'x' is no number"),
         ("1,2\n3,nan\n", "row 2: 'nan' is no number"),

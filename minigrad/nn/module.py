@@ -216,7 +216,7 @@ def _array(given: Any, held: _Held, name: str) -> Any:
         return given.data if isinstance(given, Tensor) else given
     try:
         return held.backend.asarray(np.array(given, held.dtype))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{name!r} is a list that makes no array ({error}): give rows of numbers") from None
 
 

@@ -90,6 +90,8 @@ class LinearAutoregression:
 
         Each is fed back into those after it: (steps, N, output), float64. One step is the forecast from the true past.
         """
+        if len(past) < max(self.output_taps, self.input_taps):
+            raise DataError(f"a forecast from {self.output_taps} past outputs wants them, and was given {len(past)}")
         ys = list(past.astype("float64"))
         for t in range(len(past), len(xs)):
             ys.append(self._regressors(xs[: t + 1], np.stack(ys[-self.output_taps :])) @ self.weights)

@@ -45,6 +45,8 @@ class NGram:
     def __init__(self, codes: np.ndarray, order: int, count: int, smoothing: str = "kneser-ney"):
         if not 0 <= order < len(codes):
             raise ValueError(f"order must be from 0 up, and below the {len(codes)} symbols that there are, not {order}")
+        if np.min(codes) < 0 or np.max(codes) >= count:
+            raise ValueError(f"symbols are 0 to {count - 1}, and are {np.min(codes)} to {np.max(codes)}")
         self.count, self._levels = count, _levels(np.asarray(codes, np.int64), order, count)
         self._choose(order, smoothing)
 

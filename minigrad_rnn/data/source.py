@@ -29,7 +29,7 @@ def tagged_source(path: str | Path | None = None, size: int = 300_000) -> tuple[
         source = read_text(path)
         try:
             ast.parse(source)
-        except (SyntaxError, ValueError) as error:
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise TextError(f"{path} is no Python source ({error}): give a file that Python can read") from None
         source = source[:size]
     lines = [0, *accumulate(map(len, io.StringIO(source)))]  # where each begins

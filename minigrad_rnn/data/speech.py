@@ -203,6 +203,10 @@ def read_wav(path: str | Path) -> tuple[np.ndarray, int]:
         raise DataError(f"cannot read {path}: {error.strerror or error}") from None
     except (wave.Error, EOFError, ValueError) as error:
         raise DataError(f"{path} is no WAV file of whole numbers ({error}): save it as 16-bit PCM") from None
+    if width > 4 or rate < 1000:
+        raise DataError(
+            f"{path} has {8 * width} bits and {rate:,} samples a second: save it as 16-bit PCM, 1,000 a second or more"
+        )
     raw = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, width)
     numbers = np.zeros((len(raw), 4), np.uint8)
     numbers[:, 4 - width :] = raw ^ 128 if width == 1 else raw  # 8 bits have no sign in these files

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 from pathlib import Path
 
 import numpy as np
 
 from .errors import DataError
 from .text import read_text
+
+LARGEST = 1e100  # of a number: what is beyond overflows in the first sum of squares
 
 
 def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
@@ -19,14 +20,14 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
     Commas, semicolons or tabs stand between. Raises DataError for a file that cannot be read, has no rows, or rows of
     different lengths.
     """
-    text = read_text(path, least=1).removeprefix("\ufeff")
+    text = read_text(path, least=1)
     first = text.partition("\n")[0]
-    separator = max(",;\t", key=first.count)
+    separator = next((mark for mark in "\t;" if mark in first), ",")  # beside a semicolon a comma is a decimal point
     try:
         rows = [[field.strip() for field in row] for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
     except csv.Error as error:
         raise DataError(f"{path} is no CSV file ({error})") from None
-    header = [] if not rows or any(_number(field) or field.isdigit() for field in rows[0]) else rows.pop(0)
+    header = rows.pop(0) if rows and _is_header(rows[0], rows[min(1, len(rows) - 1)]) else []
     if not rows:
         raise DataError(f"{path} has no rows: give a CSV file of at least one")
     for number, row in enumerate(rows, 1 + bool(header)):
@@ -36,12 +37,12 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
 
 
 def read_numbers(path: str | Path, columns: int | None = None, least: int = 1) -> np.ndarray:
-    """The numbers of a CSV file, float64 (rows, columns); a header, and columns that hold none (dates), are left out.
+    """The numbers of a CSV file, float64 (rows, columns); a header, and columns without any (dates), are left out.
 
     Raises DataError where there are not `columns` of numbers (None: any), fewer rows than `least`, or a gap.
     """
     header, rows = read_rows(path)
-    numeric = [n for n in range(len(rows[0])) if _number(rows[0][n])]
+    numeric = [n for n in range(len(rows[0])) if any(_number(row[n]) for row in rows)]
     if not numeric or (columns is not None and len(numeric) != columns):
         wanted = "columns of numbers" if columns is None else f"{columns} column{'s' * (columns > 1)} of numbers"
         raise DataError(f"{path} has {len(numeric)} columns of numbers: give a CSV file with {wanted}")
@@ -59,7 +60,8 @@ def numbers_of(path: str | Path, rows: list[list[str]], columns: list[int], firs
         for n in columns:
             if not _number(row[n]):
                 raise DataError(
-                    f"{path}, row {number}: {row[n][:40]!r} is no number: fill the gap, or leave the row out"
+                    f"{path}, row {number}: {row[n][:40]!r} is no number below {LARGEST:g}: fill the gap, or leave the "
+                    "row out"
                 )
     return np.array([[float(row[n]) for n in columns] for row in rows])
 
@@ -80,8 +82,14 @@ def read_bits(path: str | Path, columns: int) -> list[list[np.ndarray]]:
     return [[np.frombuffer(field.encode(), np.uint8) - ord("0") for field in row] for row in rows]
 
 
+def _is_header(first: list[str], second: list[str]) -> bool:
+    """Names, no numbers; or some numbers among them, where the row below has a number under a name."""
+    names = [not (_number(field) or field.isdigit()) for field in first]
+    return all(names) or any(name and _number(field) for name, field in zip(names, second))
+
+
 def _number(text: str) -> bool:
     try:
-        return math.isfinite(float(text))
+        return abs(float(text)) < LARGEST
     except ValueError:
         return False

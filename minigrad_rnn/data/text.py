@@ -45,7 +45,7 @@ def stdlib_text(size: int = 1_000_000) -> str:
 def read_text(path: str | Path, least: int = SHORTEST) -> str:
     """The text of a UTF-8 file. Raises TextError if it is missing, no text, or under `least` characters."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise TextError(f"{path} is no UTF-8 text (byte {error.start}): convert it, with iconv say") from None
     except OSError as error:

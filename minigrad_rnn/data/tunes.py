@@ -32,8 +32,8 @@ _BAR = r"[:|\[\]]*\|[|:\]]*(?:\[?\d)?|::|\[\d"
 _TOKEN = re.compile(
     rf"(?P<bar>{_BAR})"
     r"|\((?P<tuplet>[2-9])"
-    r"|(?P<chord>\[(?:[_=^]*[A-Ga-gz][,']*[\d/]*)+\])(?P<times>\d*/*\d*)"
-    r"|(?P<accidental>[_=^]*)(?P<step>[A-Ga-gzx])(?P<octave>[,']*)(?P<length>\d*/*\d*)"
+    r"|(?P<chord>\[(?:[_=^]*[A-Ga-gz][,']*[\d/]*)+\])(?P<times>\d{0,3}/*\d{0,3})"
+    r"|(?P<accidental>[_=^]*)(?P<step>[A-Ga-gzx])(?P<octave>[,']*)(?P<length>\d{0,3}/*\d{0,3})"
     r"|(?P<broken>[<>]+)|(?P<tie>-)|(?P<other>\S)"
 )
 _PRINTED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]|[~.HLMOPSTuvy`\\\s]|\((?!\d)|\)')

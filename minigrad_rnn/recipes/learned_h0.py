@@ -50,7 +50,7 @@ def run(lab: Lab) -> list[Figure]:
         task = Supervised(model, examples, test, mg.nn.mse_loss, squared_error, 64, lab.seed, axis=1, maximise=False)
         lab.train(task, name, steps=lab.pick(500, 5), lr=1e-2)
         by_step = np.square(task.predict() - test[1]).mean(axis=(1, 2))
-        plot.plot(by_step, "o-", label=name.replace("h_{-1}", "$h_{-1}$"))
+        plot.plot(by_step, "o-", label=name.replace("h_{-1}", "h₋₁"))
         errors.append(by_step)
     plot.set(yscale="log")
     plot.legend()

@@ -1,4 +1,4 @@
-"""long-lag: what must be remembered for long: the RNN fails, LSTM and GRU learn, the LSTM over more than 1,000 steps.
+"""long-lag: sums and copies over long lags: the RNN fails, LSTM and GRU learn, the LSTM over more than 1,000 steps.
 
 The adding problem: of many numbers two are marked, and their sum is asked at the end; to answer 1 always has a mean
 squared error of 1/6 (Hochreiter and Schmidhuber 1997, experiment 4). The copy task: three symbols are to be written

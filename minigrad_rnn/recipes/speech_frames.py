@@ -59,7 +59,9 @@ def run(lab: Lab) -> list[Figure]:
         return frames, times, labels.T, times, counts
 
     axis = (1, 0, 0, 0, 0)
-    task = Supervised(blstm(), with_strings(train), with_strings(test), ctc, seed=lab.seed, axis=axis, inputs=2)
+    task = Supervised(
+        blstm(), with_strings(train), with_strings(test), ctc, seed=lab.seed, axis=axis, inputs=2, outputs_axis=1
+    )
     lab.train(task, "CTC", steps=lab.pick(700, 2), lr=1e-2)
     log_p = mg.log_softmax(mg.tensor(task.predict())).numpy()
     read = [best[0].labels for best in ctc_prefix_beam(log_p, lengths, width=lab.pick(8, 2))]

@@ -59,4 +59,4 @@ class Figure:
 
 def number(value: float) -> str:
     """A number with four digits; a whole one in full."""
-    return f"{value:,.0f}" if value == round(value) and abs(value) < 1e6 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) < 1e6 and value == round(value) else f"{value:.4g}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -17,24 +18,38 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def run_each(names: Sequence[str], out: Path, flags: Sequence[str], resume: bool, console: Console) -> dict[str, int]:
-    """Run each system in a process of its own, with these flags; its exit status by name.
+INTERRUPTED = (130, 143, -signal.SIGINT, -signal.SIGTERM)  # as a shell tells it, and as Python does
+
+
+def run_each(
+    names: Sequence[str],
+    out: Path,
+    console: Console,
+    quick: bool = False,
+    seed: int = 0,
+    flags: Sequence[str] = (),
+    resume: bool = False,
+) -> dict[str, int]:
+    """Run each system in a process of its own, with these further flags; its exit status by name.
 
     It is 0, or 1 where figures are not met, 2 where it failed. So none has another's memory, and one that fails ends no
-    other. With `resume` those that have a result in `out` are left as they are. Raises KeyboardInterrupt where one was
-    interrupted.
+    other. With `resume` those that have such a result in `out` are left as they are. Raises KeyboardInterrupt where one
+    was interrupted.
     """
     statuses = {}
     for count, name in enumerate(names, 1):
         if resume and (out / name / RESULT).exists():
-            statuses[name] = 1 if Outcome.load(out / name).failed else 0
-            continue
+            outcome = Outcome.load(out / name)
+            if (outcome.seed, outcome.quick, outcome.data) == (seed, quick, ""):
+                statuses[name] = 1 if outcome.failed else 0
+                continue
         console.print(f"\n{name} ({count} of {len(names)})", style="bold", soft_wrap=True)
-        command = [sys.executable, "-m", "minigrad_rnn", "run", name, "--out", str(out), *flags]
+        command = [sys.executable, "-m", "minigrad_rnn", "run", name, "--out", str(out), "--seed", str(seed), *flags]
+        command += ["--quick"] * quick
         status = subprocess.run(command, check=False).returncode
-        if status >= 128 or status < 0:
+        if status in INTERRUPTED:
             raise KeyboardInterrupt
-        statuses[name] = min(status, 2)
+        statuses[name] = status if status in (0, 1) and (out / name / RESULT).exists() else 2
     return statuses
 
 
@@ -44,6 +59,7 @@ def write_results(path: Path, names: Sequence[str], out: Path) -> None:
     Raises SystemRunError where one of them has none.
     """
     rows = [Outcome.load(out / name) for name in names]
+    quick = "These are quick runs, too short for their figures." if any(row.quick for row in rows) else ""
     lines = [
         "# Results",
         "",
@@ -52,7 +68,7 @@ def write_results(path: Path, names: Sequence[str], out: Path) -> None:
         "",
     ]
     made = {f"{row.machine}; {', '.join(f'{name} {own}' for name, own in row.versions.items())}" for row in rows}
-    lines += [f"- {told}" for told in sorted(made)]
+    lines += [f"- {told}" for told in sorted(made)] + ["", quick] * bool(quick)
     lines += ["", "| name | figure | value | reference | seconds | seed |", "| --- | --- | ---: | --- | ---: | ---: |"]
     for row in rows:
         for n, figure in enumerate(row.figures):

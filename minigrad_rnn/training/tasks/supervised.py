@@ -26,7 +26,8 @@ class Supervised(Task):
         task = Supervised(model, (images, classes), held_out, mg.nn.cross_entropy, accuracy, axis=(1, 0))
 
     The first `inputs` of the arrays go into the model, the others into the loss. `axis` is that of the examples, one
-    for all arrays or one for each. Each pass takes the examples of `train` in an order of its own, drawn from the seed;
+    for all arrays or one for each, and `outputs_axis` that in the outputs (None: that of the first target). Each pass
+    takes the examples of `train` in an order of its own, drawn from the seed, those that fill no batch left out;
     `train` may also be a function (count, generator) -> arrays, which makes each batch anew. `validation` is of arrays
     alike. `metric(outputs, *targets)` gives numbers whose mean is the figure, more of it being better unless
     `maximise` is False; without one the figure is the loss.
@@ -46,9 +47,10 @@ class Supervised(Task):
         axis: int | tuple[int, ...] = 0,
         inputs: int = 1,
         maximise: bool = True,
+        outputs_axis: int | None = None,
     ):
         self.model, self.train, self.validation, self.seed, self.inputs = model, train, validation, seed, inputs
-        self.compare, self.measure = loss, metric
+        self.compare, self.measure, self.outputs_axis = loss, metric, outputs_axis
         self.axes = (axis,) * len(validation) if isinstance(axis, int) else axis
         self.validation_rows = self._count(validation)
         if not callable(train):
@@ -89,14 +91,14 @@ class Supervised(Task):
     def predict(self, arrays: Arrays | None = None) -> np.ndarray:
         """The model's outputs for the examples of `arrays` (those of the validation), as it is used: no dropout.
 
-        The outputs' axis of the examples is that of the first target.
+        (…, N, …), with the examples on `outputs_axis`.
         """
         arrays = self.validation if arrays is None else arrays
         axes, inputs = self.axes[: self.inputs], arrays[: self.inputs]
         firsts = range(0, arrays[0].shape[axes[0]], AT_ONCE)
         with evaluating(self.model):
             found = [self.model(*self._chosen(inputs, slice(first, first + AT_ONCE))).numpy() for first in firsts]
-        return np.concatenate(found, axis=self.axes[self.inputs])
+        return np.concatenate(found, axis=self.axes[self.inputs] if self.outputs_axis is None else self.outputs_axis)
 
     def evaluate(self, rows: slice) -> np.ndarray:
         sums = np.zeros(4)
