@@ -97,6 +97,7 @@ FILES = {
 }
 
 
+@pytest.mark.on_numpy
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_files_are_refused(name, tmp_path, monkeypatch, capsys):
@@ -125,6 +126,7 @@ def test_figures():
         systems.Figure("f", 1, "!=", 2, "r")
 
 
+@pytest.mark.on_numpy
 def test_command(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "exercise"]) == 0
@@ -138,6 +140,7 @@ def test_command(tmp_path, monkeypatch, capsys):
     assert "y_2" not in capsys.readouterr().out
 
 
+@pytest.mark.on_numpy
 @pytest.mark.slow
 def test_several(tmp_path, monkeypatch, capfd):
     """Each in a process of its own; a page of their figures; with --resume those that are there are left."""
@@ -158,6 +161,7 @@ def test_several(tmp_path, monkeypatch, capfd):
     assert "name one" in capfd.readouterr().err
 
 
+@pytest.mark.on_numpy
 def test_a_figure_that_is_missed_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     missed = systems.System("missed", "m", "", "d", "m", 1, "", lambda lab: [systems.Figure("error", 2, "<=", 1, "it")])
@@ -167,6 +171,7 @@ def test_a_figure_that_is_missed_is_told(tmp_path, monkeypatch, capsys):
     assert cli.main(["run", "missed", "--quick"]) == 0
 
 
+@pytest.mark.on_numpy
 def test_the_list(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     assert cli.main(["list"]) == 0

@@ -24,6 +24,7 @@ def examples(count, seed=0):
     return xs, xs.sum(axis=0) @ np.array([[2.0], [-1.0]], "float32")
 
 
+@pytest.mark.on_numpy
 def test_each_pass_takes_every_example_once_in_an_order_of_its_own():
     train = examples(12)
     task = Supervised(Sum(), train, examples(4, 1), mg.nn.mse_loss, batch=4, axis=(1, 0), seed=3)
@@ -48,6 +49,7 @@ def test_a_linear_sum_is_learned():
     np.testing.assert_allclose(np.square(predicted - task.validation[1]).mean(), result.figures["loss"], rtol=1e-4)
 
 
+@pytest.mark.on_numpy
 def test_batches_made_anew():
     drawn = []
 

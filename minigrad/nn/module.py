@@ -211,13 +211,15 @@ class Module:
 
 
 def _array(given: Any, held: _Held, name: str) -> Any:
-    """The array of a Tensor, or one made of lists of numbers, where `held` is; what else a state may hold as it is."""
-    if not isinstance(given, (list, tuple)):
-        return given.data if isinstance(given, Tensor) else given
-    try:
-        return held.backend.asarray(np.array(given, held.dtype))
-    except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"{name!r} is a list that makes no array ({error}): give rows of numbers") from None
+    """What a state holds, as an array: NumPy's, and lists of numbers, where `held` is; what is none as it is."""
+    if isinstance(given, Tensor):
+        given = given.data
+    if isinstance(given, (list, tuple)):
+        try:
+            given = np.array(given, held.dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CheckpointError(f"{name!r} is a list that makes no array ({error}): give rows of numbers") from None
+    return held.backend.asarray(given) if isinstance(given, np.ndarray) else given
 
 
 def _inside(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -42,7 +42,7 @@ class BagOfWords(mg.nn.Module):
 @system(
     data="the source of Python's standard library",
     merit="bits per held-out word; nearest words",
-    seconds=30,
+    seconds=10,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:

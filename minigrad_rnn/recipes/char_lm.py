@@ -19,7 +19,7 @@ from ..training.launch import written_samples
 from ..training.plots import plot_loss
 from ..training.tasks.language import Language
 
-PASSES, MOST = 30, 2000  # through the text, but no more updates than that
+PASSES, MOST = 30, 1320  # through the text, but no more updates than that
 
 
 @system(

@@ -47,7 +47,7 @@ def neighbours_loss(scores: mg.Tensor, around: Any) -> mg.Tensor:
 @system(
     data="the source of Python's standard library",
     merit="bits per held-out neighbour; nearest words",
-    seconds=30,
+    seconds=10,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:

@@ -27,7 +27,7 @@ ASKED = ("if", "ValueError", "int", "None", "self", "line", "first", "error")
 @system(
     data="the source of Python's standard library",
     merit="perplexity; nearest words",
-    seconds=60,
+    seconds=40,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:

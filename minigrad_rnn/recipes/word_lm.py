@@ -27,7 +27,7 @@ from ..training.tasks.language import Language
 @system(
     data="the source of Python's standard library",
     merit="perplexity",
-    seconds=120,
+    seconds=100,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:
