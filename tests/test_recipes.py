@@ -169,6 +169,11 @@ def test_a_figure_that_is_missed_is_told(tmp_path, monkeypatch, capsys):
     assert cli.main(["run", "missed"]) == 1
     assert "NOT MET: error is 2, and must be ≤ 1, it" in capsys.readouterr().out
     assert cli.main(["run", "missed", "--quick"]) == 0
+    Path("own.csv").write_text("1")
+    own = systems.System("missed", "m", "", "d", "m", 1, "a file", missed.run)
+    monkeypatch.setattr(systems, "get", lambda name: own)
+    assert cli.main(["run", "missed", "--data", "own.csv"]) == 0  # the goal is of the system's own data
+    assert "not asked of your data" in capsys.readouterr().out
 
 
 @pytest.mark.on_numpy

@@ -22,8 +22,8 @@ class Figure:
         Figure("bits per character", 1.9, "<", 2.2, "the best n-gram model")
         Figure("largest difference", 3e-12, "<=", 1e-10, "the textbook's sums")
 
-    `what` names the value with its unit, `against` what the reference is of. Of what is exact ("=", or `exact`) also a
-    quick run must hold.
+    `what` names the value with its unit, `against` what the reference is of. What is exact ("=", or `exact`) must hold
+    also in a quick run, and on the user's own data.
     """
 
     what: str
@@ -48,7 +48,7 @@ class Figure:
 
     @property
     def always(self) -> bool:
-        """Must it hold of a quick run too."""
+        """Must it hold also in a quick run, and on the user's own data."""
         return self.exact or self.relation == "="
 
     @property

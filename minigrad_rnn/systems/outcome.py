@@ -49,8 +49,9 @@ class Outcome:
 
     @property
     def failed(self) -> list[Figure]:
-        """The figures that are not as they must be; of a quick run only what is exact is asked."""
-        return [figure for figure in self.figures if not figure.holds and (figure.always or not self.quick)]
+        """The figures that are not as they must be; of a quick run, and of the user's own data, only what is exact."""
+        asked = not (self.quick or self.data)
+        return [figure for figure in self.figures if not figure.holds and (figure.always or asked)]
 
     @classmethod
     def load(cls, folder: Path) -> Outcome:
@@ -111,7 +112,7 @@ def figures_table(outcome: Outcome) -> Table:
 
     shown = Table("figure", "value", "reference", "")
     for figure in outcome.figures:
-        mark = "too short a run" if figure.relation != "beside" else ""
+        mark = "" if figure.relation == "beside" else "too short a run" if outcome.quick else "not asked of your data"
         if figure.relation != "beside" and (figure.holds or figure in outcome.failed):
             mark = "✓" if figure.holds else "NOT MET"
         shown.add_row(figure.what, number(figure.value), figure.asked, mark)
