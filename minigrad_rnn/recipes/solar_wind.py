@@ -3,8 +3,9 @@
     y_t = V φ(U [x_t … x_{t-L}] + A [y_{t-1} … y_{t-K}] + b) + b_y          (Lin, Horne, Tiňo and Giles 1996, eq. 1)
 
 What is forecast, y, is the wind and whether the sun shines; the exogenous input x is the day's highest and lowest
-temperature, which the weather service foretells. In training the loop is open: the net is given the true past y, and
-no day waits for another. To forecast several days the loop is closed: from the last true day on it is given its own y.
+temperature: those measured stand for the weather service's forecast of them. In training the loop is open: the net is
+given the true past y, and no day waits for another. To forecast several days the loop is closed: from the last true day
+on it is given its own y.
 
 The split rolls: what is trained on ends before what is tested on begins, and each test becomes training for the next.
 Beside it, with the same inputs and split: tomorrow is as today (persistence), and least squares (the net without φ).

@@ -5,7 +5,7 @@ each character is c = Σ_t α_t h_t, α = softmax of e_t = tanh(s W + h_t U) · 
 3.1). Words change their places, and plurals and cases come in.
 
 The phrases are messages of Unicode's CLDR that people have translated, with numbers and names put in by the package
-`babel`; those held out occur in training in no form, though their words do. How close a translation is says chrF, the
+`babel`; those held out do not occur in training, though their words do. How close a translation is says chrF, the
 F-score of its character n-grams (Popović 2015), beside the source left as it is and the translation of that phrase of
 the training which the fewest edits make of it.
 """

@@ -7,7 +7,7 @@ a layer the gradient's mean square is multiplied by χ = σ_w² E[φ'(a)²] (Sch
 for all four: at most 1/16 for the logistic function, a half for ReLU, more for ELU (Clevert, Unterthiner and Hochreiter
 2016), whose slope is 1 above 0 and fades below. The weights' variance is 1/1024, after Glorot and Bengio (2010), which
 makes σ_w = 1; the biases' is 1, so that units work over all of their range. With biases of 0 activations are so small
-that tanh, nearly linear there, loses as little as ELU.
+that tanh is nearly linear there, and neither it nor ELU loses anything to speak of: figures of both.
 """
 
 from __future__ import annotations
