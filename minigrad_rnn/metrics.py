@@ -52,7 +52,7 @@ def edit_distances(text: str, texts: Sequence[str]) -> np.ndarray:
     (Levenshtein 1966; all of them at once, with a row of Wagner and Fischer's table (1974) for each character.)
     """
     lengths = np.array([len(other) for other in texts], np.int64)
-    columns = np.arange(np.max(lengths, initial=0) + 1, dtype=np.int32)
+    columns = np.arange(max(map(len, texts), default=0) + 1, dtype=np.int32)
     codes = np.full((len(texts), len(columns) - 1), -1, np.int32)
     for own, other in zip(codes, texts):
         own[: len(other)] = np.frombuffer(other.encode("utf-32-le", "surrogatepass"), "<u4")

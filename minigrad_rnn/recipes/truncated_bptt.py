@@ -81,7 +81,7 @@ def exactly(lab: Lab) -> list[Figure]:
     crossed, carried = 0.0, np.zeros(0)
     for stretch, (_, state) in enumerate(truncated_bptt(layer, xs, loss, cut)):
         assert xs.grad is not None
-        crossed = max(crossed, np.max(np.abs(xs.grad.numpy()[: stretch * cut]), initial=0))
+        crossed = max(crossed, *np.abs(xs.grad.numpy()[: stretch * cut]).ravel(), 0.0)
         xs.grad, carried = None, state.numpy()
 
     layer.zero_grad()
