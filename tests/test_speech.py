@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data import DataError, speech
+from minigrad_rnn.data.padding import stacked
 
 
 def tone(hertz, seconds=0.5, rate=16_000):
@@ -51,7 +52,7 @@ def test_numbers_of_labels():
 def test_contexts_and_stacks():
     frames = np.array([[1.0], [2.0], [3.0]])
     assert speech.in_context(frames, 1).tolist() == [[1, 1, 2], [1, 2, 3], [2, 3, 3]]
-    array, lengths = speech.stacked([frames, frames[:1]])
+    array, lengths = stacked([frames, frames[:1]])
     assert array[..., 0].tolist() == [[1, 1], [2, 0], [3, 0]]
     assert lengths.tolist() == [3, 1]
 

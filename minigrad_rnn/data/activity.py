@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import DataError, package
 from .labelled import Labelled
+from .padding import stacked
 from .table import numbers_of, read_rows
 
 NAMES = ("sequence", "activity")  # columns of a file of the user's
@@ -41,10 +42,7 @@ def activities(path: str | Path | None = None, seed: int = 0) -> tuple[Labelled,
             held[own[: len(own) // 2]] = True
     seen = np.concatenate([recording for recording, away in zip(recordings, held, strict=True) if not away])
     mean, deviation = seen.mean(axis=0), np.where(np.ptp(seen, axis=0) > 0, seen.std(axis=0), 1)
-    lengths = np.array([len(recording) for recording in recordings])
-    sequences = np.zeros((lengths.max(), len(recordings), seen.shape[1]), "float32")
-    for n, recording in enumerate(recordings):
-        sequences[: len(recording), n] = (recording - mean) / deviation
+    sequences, lengths = stacked([((recording - mean) / deviation).astype("float32") for recording in recordings])
     train, test = ((sequences[:, part], lengths[part], classes[part].astype("int64")) for part in (~held, held))
     return train, test, [str(name) for name in names]
 

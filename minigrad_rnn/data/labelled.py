@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DataError, package
+from .padding import stacked
 from .pairs import read_pairs
 from .table import read_numbers
 from .text import Vocabulary
@@ -34,10 +35,7 @@ def _shipped(loader: str) -> tuple[Labelled, Labelled]:
 
 def _padded(given: list[np.ndarray], labels: np.ndarray) -> Labelled:
     """Sequences (features, time) of several lengths, zeros after their ends, and labels as classes 0, 1 …"""
-    lengths = np.array([sequence.shape[1] for sequence in given])
-    sequences = np.zeros((lengths.max(), len(given), given[0].shape[0]), "float32")
-    for n, sequence in enumerate(given):
-        sequences[: lengths[n], n] = sequence.T
+    sequences, lengths = stacked([sequence.T.astype("float32") for sequence in given])
     return sequences, lengths, np.unique(labels, return_inverse=True)[1].astype("int64")
 
 
@@ -98,8 +96,4 @@ def names_by_language(
 
 def padded_codes(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
     """Texts as the numbers of their characters, (time, N) int64, zeros after their ends, and their lengths (N,)."""
-    lengths = np.array([len(text) for text in texts])
-    codes = np.zeros((lengths.max(), len(texts)), np.int64)
-    for n, text in enumerate(texts):
-        codes[: len(text), n] = vocabulary.encode(text)
-    return codes, lengths
+    return stacked([vocabulary.encode(text) for text in texts])

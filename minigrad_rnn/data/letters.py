@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+import minigrad as mg
+
+from ..metrics import accuracy
 from .text import TextError, Vocabulary, split
 
 
@@ -64,3 +67,7 @@ class Tagged(NamedTuple):
         (characters, *inputs), (kinds, *targets) = kept
         train, held = ((a.T, b.T) for a, b in zip(inputs, targets))
         return cls(train, held, characters, kinds)
+
+    def letters_right(self, outputs: mg.Tensor, targets: Any) -> mg.Tensor:
+        """1 for a right tag, 0 for a wrong one, of all characters whose tag is no space: a metric."""
+        return accuracy(outputs, targets)[targets != self.tags.encode(" ").item()]

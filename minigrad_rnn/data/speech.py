@@ -318,12 +318,3 @@ def as_numbers(utterances: Sequence[Utterance], names: Sequence[str], bands: int
         return Spoken(frames, labels, None)
     named = (label_of_frames(one, len(own)) for one, own in zip(utterances, frames, strict=True))
     return Spoken(frames, labels, [np.array([numbers[x] for x in own], np.int64) for own in named])
-
-
-def stacked(sequences: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Sequences (time_i, …) as one array (time, batch, …), zeros behind their ends, and their lengths (batch,)."""
-    lengths = np.array([len(sequence) for sequence in sequences])
-    array = np.zeros((lengths.max(), len(sequences), *sequences[0].shape[1:]), sequences[0].dtype)
-    for n, sequence in enumerate(sequences):
-        array[: len(sequence), n] = sequence
-    return array, lengths

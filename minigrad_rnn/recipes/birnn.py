@@ -9,8 +9,6 @@ which letter its word will end. A net in one direction has to guess.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import minigrad as mg
@@ -19,7 +17,6 @@ from minigrad.nn import Embedding, Sequential
 from ..data.letters import Tagged, lines_of, words_of
 from ..data.text import text_of
 from ..layers import Recurrent
-from ..metrics import accuracy
 from ..models import SequenceModel
 from ..plotting import panels
 from ..systems import Figure, Lab, system
@@ -38,15 +35,11 @@ def run(lab: Lab) -> list[Figure]:
     lines = lines_of(words_of(text_of(lab.data))[: lab.pick(30_000, 1_000)], LENGTH)
     last_letters = [" ".join(word[-1] * len(word) for word in line) for line in lines]
     data = Tagged.of([" ".join(line) for line in lines], last_letters, LENGTH)
-    space = data.tags.encode(" ").item()
-
-    def letters_right(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-        return accuracy(outputs, targets)[targets != space]
 
     def learn(name: str, hidden: int, bidirectional: bool) -> tuple[Recurrent, float]:
         recurrent = Recurrent("rnn", EMBEDDING, hidden, bidirectional=bidirectional)
         model = Sequential(Embedding(len(data.characters), EMBEDDING), SequenceModel(recurrent, len(data.tags)))
-        task = Supervised(model, data.train, data.test, mg.nn.cross_entropy, letters_right, 64, lab.seed, axis=1)
+        task = Supervised(model, data.train, data.test, mg.nn.cross_entropy, data.letters_right, 64, lab.seed, axis=1)
         return recurrent, lab.train(task, name, steps=lab.pick(600, 5), lr=5e-3).figures["letters_right"]
 
     _, one = learn("one direction", 128, False)

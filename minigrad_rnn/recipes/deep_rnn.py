@@ -11,7 +11,6 @@ letter of a text, say with which letter its word began. The widths are such that
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -21,7 +20,6 @@ from minigrad.nn import Embedding, Sequential
 from ..data.letters import Tagged, lines_of, words_of
 from ..data.text import text_of
 from ..layers import Recurrent
-from ..metrics import accuracy
 from ..models import SequenceModel, as_large, parameter_count
 from ..plotting import axes
 from ..systems import Figure, Lab, system
@@ -40,10 +38,6 @@ def run(lab: Lab) -> list[Figure]:
     lines = lines_of(words_of(text_of(lab.data))[: lab.pick(30_000, 1_000)], LENGTH)
     first_letters = [" ".join(word[0] * len(word) for word in line) for line in lines]
     data = Tagged.of([" ".join(line) for line in lines], first_letters, LENGTH)
-    space = data.tags.encode(" ").item()
-
-    def letters_right(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-        return accuracy(outputs, targets)[targets != space]
 
     def deep(layers: int, width: int) -> Sequential:
         recurrent = Recurrent("mingru", EMBEDDING, width, layers)
@@ -61,7 +55,7 @@ def run(lab: Lab) -> list[Figure]:
     for layers in DEPTHS:
         width = as_large(partial(deep, layers), deep(1, 160))
         model = deep(layers, width)
-        task = Supervised(model, data.train, data.test, mg.nn.cross_entropy, letters_right, 64, lab.seed, axis=1)
+        task = Supervised(model, data.train, data.test, mg.nn.cross_entropy, data.letters_right, 64, lab.seed, axis=1)
         name = f"{layers} layer{'s' * (layers > 1)} of {width}, {parameter_count(model):,} parameters"
         right.append(lab.train(task, name, steps=lab.pick(400, 5), lr=1e-2).figures["letters_right"])
         hits = task.predict().argmax(axis=2) == tags

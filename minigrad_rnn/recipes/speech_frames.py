@@ -19,6 +19,7 @@ from minigrad.nn import Dropout, Linear, Sequential
 
 from ..ctc import ctc_prefix_beam
 from ..data import speech
+from ..data.padding import stacked
 from ..layers import Recurrent
 from ..losses import sequence_loss
 from ..metrics import accuracy, confusion, error_rate, step_accuracy
@@ -46,7 +47,7 @@ def run(lab: Lab) -> list[Figure]:
     heard = {label for half in said for one in half for label in one.labels}
     names = [speech.SILENCE, *sorted(heard - {speech.SILENCE})]
     train, test = (speech.as_numbers(half, names) for half in said)
-    xs, lengths = speech.stacked(test.frames)
+    xs, lengths = stacked(test.frames)
 
     def blstm() -> SequenceModel:
         return SequenceModel(Recurrent("lstm", xs.shape[2], HIDDEN, bidirectional=True), len(names), dropout=0.3)
@@ -55,7 +56,7 @@ def run(lab: Lab) -> list[Figure]:
         return mg.nn.ctc_loss(mg.log_softmax(outputs), labels, times, counts, zero_infinity=True)
 
     def with_strings(half: speech.Spoken) -> tuple[np.ndarray, ...]:
-        (frames, times), (labels, counts) = speech.stacked(half.frames), speech.stacked(half.labels)
+        (frames, times), (labels, counts) = stacked(half.frames), stacked(half.labels)
         return frames, times, labels.T, times, counts
 
     axis = (1, 0, 0, 0, 0)
@@ -71,9 +72,7 @@ def run(lab: Lab) -> list[Figure]:
     figures = [Figure("label error rate by CTC", by_ctc, "<", 1, "to write nothing")]
 
     if train.of_frames and test.of_frames:
-        kept, held_out = (
-            (*speech.stacked(half.frames), *speech.stacked(half.of_frames or [])) for half in (train, test)
-        )
+        kept, held_out = ((*stacked(half.frames), *stacked(half.of_frames or [])) for half in (train, test))
         task = Supervised(
             blstm(), kept, held_out, sequence_loss, step_accuracy, seed=lab.seed, axis=(1, 0, 1, 0), inputs=2
         )

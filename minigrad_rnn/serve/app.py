@@ -37,6 +37,7 @@ from minigrad.errors import MinigradError
 
 from ..charmodel import CharModel
 from ..data import TextError
+from ..models import parameter_count
 from .walk import Step, walk
 from .wishes import Limits, RefusedError, Wish, parse
 
@@ -94,7 +95,7 @@ class Service:
             "name": name,
             **{key: model.config[key] for key in ("cell", "embedding", "hidden", "layers")},
             "units": [len(layer) for layer in first.activations],
-            "parameters": sum(parameter.size for parameter in model.parameters()),
+            "parameters": parameter_count(model),
             "vocabulary": len(model.vocabulary),
             "unit": model.vocabulary.unit,
             "limits": vars(limits),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import minigrad as mg
 from minigrad.backend import current_backend, get_backend
 
+from ..models import parameter_count
 from .fit import Result, fit
 from .parallel import Group
 from .plots import plot_run
@@ -65,7 +66,7 @@ def _device(group: Group) -> str:
 
 def _describe(task: Task, run: Run, group: Group, console: Console) -> None:
     config = run.config
-    size = sum(parameter.size for parameter in task.model.parameters())
+    size = parameter_count(task.model)
     layers = f"{config.layers} layers of {config.cell}, {config.hidden} units each"
     if config.layers == 1:
         layers = f"{config.cell} with {config.hidden} units"
