@@ -171,7 +171,8 @@ def current_backend() -> Backend:
 class use_backend:
     """Choose where new arrays are made: `use_backend("cupy")`, or `with use_backend("cupy:1"): ...`.
 
-    As a call it holds for this thread from then on. Raises BackendUnavailableError at once if that library, or device,
+    `name` is "numpy", "cupy" (with a device's number: "cupy:1") or "auto", CuPy where it finds a device. As a call it
+    holds for this thread from then on. Raises BackendUnavailableError at once if that library, or device,
     cannot be used here.
     """
 

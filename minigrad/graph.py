@@ -268,9 +268,10 @@ def grad(
     """The gradients of the sum of `outputs` with respect to `inputs`; nobody's `.grad` changes.
 
     `grad_outputs` weighs the outputs (one array an output, of its shape); it may be left out where outputs are single
-    numbers. With `create_graph` the result can itself be differentiated. Returns one Tensor if `inputs` is a Tensor,
-    else a tuple. Raises NoGradientError for an input that the outputs do not depend on, unless `allow_unused`, which
-    gives None for it; NonScalarError, GraphFreedError and InplaceError as `Tensor.backward` does.
+    numbers. With `create_graph` the result can itself be differentiated; `retain_graph` (by default as `create_graph`)
+    keeps what the graph saved for another walk. Returns one Tensor if `inputs` is a Tensor, else a tuple. Raises
+    NoGradientError for an input that the outputs do not depend on, unless `allow_unused`, which gives None for it;
+    NonScalarError, GraphFreedError and InplaceError as `Tensor.backward` does.
     """
     from .tensor import Tensor
 

@@ -1,6 +1,6 @@
 """What an operation is: a name, a kernel over raw arrays, and one VJP rule per argument.
 
-    tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)])
+    tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)], doc="tanh(x).")
 
 A rule says how the gradient `g` of the result becomes that of one argument. It is written in operators and other
 operations, and an operation that is given no Tensor runs its kernel and returns a raw array. So the same rule serves
@@ -88,10 +88,10 @@ class Op:
     def __init__(self, name: str, kernel: Callable[..., Any], vjp: Sequence[Any] | Callable[..., Any]):
         self.name = name
         self.kernel = kernel
-        parameters = list(inspect.signature(kernel).parameters.values())[1:]  # after xp
-        self.arrays = [p.name for p in parameters if p.kind is ARRAY and p.default is p.empty]
+        self.parameters = list(inspect.signature(kernel).parameters.values())[1:]  # after xp
+        self.arrays = [p.name for p in self.parameters if p.kind is ARRAY and p.default is p.empty]
         self.options = {
-            p.name: p.default for p in parameters if p.kind is not p.VAR_POSITIONAL and p.name not in self.arrays
+            p.name: p.default for p in self.parameters if p.kind is not p.VAR_POSITIONAL and p.name not in self.arrays
         }
         self.variadic = callable(vjp)  # any number of arrays, one rule that is told which (`i`) and saves none
         if callable(vjp):
@@ -118,6 +118,14 @@ class Op:
             )
         return tuple(given.pop(name) for name in self.arrays), given
 
+    def documented(self, doc: str | None) -> str | None:
+        """A docstring: `doc`, and what the record tells."""
+        if doc and not self.rules:
+            doc += " Has no gradient."
+        if doc and len(self.arrays) > 1:
+            doc += "\n\nRaises ShapeError for shapes that do not fit, BackendMismatchError for arrays of two libraries."
+        return doc or self.kernel.__doc__
+
     def plan(self, needs: int) -> Plan:
         """The plan for the arguments that the bits `needs` name; made once, then looked up in `plans`."""
         rules = [self.rules[0]] * needs.bit_length() if self.variadic else self.rules
@@ -126,7 +134,11 @@ class Op:
 
 
 def primitive(
-    name: str, kernel: Callable[..., Any], vjp: Sequence[Any] | Callable[..., Any] = (), view: bool = False
+    name: str,
+    kernel: Callable[..., Any],
+    vjp: Sequence[Any] | Callable[..., Any] = (),
+    view: bool = False,
+    doc: str | None = None,
 ) -> Callable[..., Any]:
     """Define an operation, for Tensors and raw arrays alike.
 
@@ -137,7 +149,8 @@ def primitive(
     engine sums it over broadcast axes, casts it and may add to it in place, so it must not be kept elsewhere. A kernel
     with `*arrays` has a single rule, which takes `i`, the argument's place. A kernel that returns a tuple has several
     results; then `g` is a list, with zeros for unused ones, and no rule may take `out`. `view` says that the result may
-    share memory with the first argument. Arrays are given by position.
+    share memory with the first argument. Arrays are given by position. `doc` says what the
+    operation does, for `help`; by default the kernel's docstring.
 
     A Tensor that is overwritten in place before the backward walk is noticed; a raw array is not.
 
@@ -258,6 +271,10 @@ def primitive(
 
     chosen = apply_to_one if count == 1 else apply_to_two if count == 2 and not op.options else apply
     chosen.__name__ = chosen.__qualname__ = name
+    chosen.__module__ = getattr(kernel, "__module__", __name__)
+    chosen.__doc__ = op.documented(doc)
+    shown = [p.replace(kind=p.POSITIONAL_ONLY) if chosen is apply_to_two else p for p in op.parameters]
+    chosen.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
     chosen.op = op  # type: ignore[attr-defined]
     return chosen
 

@@ -37,7 +37,8 @@ class Tensor:
     """An array that remembers how it was computed, so that gradients can be walked back to where it came from.
 
     `data` is the raw array (kept, not copied; made as `tensor` does of lists of numbers), `node` what computed it
-    (None for a leaf), `grad` the gradient that `backward` brought to a leaf: a Tensor of the same shape, or None.
+    (None for a leaf), `grad` the gradient that `backward` brought to a leaf: a Tensor of the same shape, or None. With
+    `requires_grad` what is computed from it is recorded; `name` is for drawings and messages.
     Operators, methods and indexing are NumPy's.
     """
 
@@ -72,18 +73,22 @@ class Tensor:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
         return self.data.shape
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return self.data.ndim
 
     @property
     def size(self) -> int:
+        """How many numbers there are."""
         return self.data.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """What kind of numbers they are, as NumPy has it."""
         return self.data.dtype
 
     @property
@@ -340,25 +345,27 @@ class Tensor:
         return ops.ravel(self)
 
     def reshape(self, *shape: Any) -> Tensor:
+        """The same numbers in another shape: `t.reshape(2, -1)` or `t.reshape((2, -1))`; as `mg.reshape`."""
         return ops.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order, `t.transpose(1, 0, 2)`; reversed if none are given."""
         return ops.transpose(self, (axes[0] if len(axes) == 1 else axes) or None)
 
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str | None = None) -> Tensor:
-    """A new leaf Tensor with a copy of `data` (an array, a Tensor, or nested lists of numbers).
+    """A new leaf Tensor, called `name`, with a copy of `data` (an array, a Tensor, or nested lists of numbers).
 
-    Gradients stop here (`stack` makes one of several Tensors and lets them through). Made where `use_backend` says, or
-    where `data` is if it is an array already. Python floats become float32; arrays
+    Gradients stop here (`stack` makes one of several Tensors and lets them through). Made where `use_backend` says, of
+    NumPy's arrays too; Tensors, and arrays of a device, stay where they are. Python floats become float32; arrays
     keep their dtype; `dtype` overrides both. Raises MinigradError for what is no rectangular array of numbers, and for
     `requires_grad` on a dtype without gradients.
     """
+    backend = backend_of(data.data if isinstance(data, Tensor) else data)
+    if backend is None or backend.name == "scalar" or (backend.name == "numpy" and not isinstance(data, Tensor)):
+        backend = current_backend()
     if isinstance(data, Tensor):
         data = data.data
-    backend = backend_of(data)
-    if backend is None or backend.name == "scalar":
-        backend = current_backend()
     try:
         array = backend.asarray(data, dtype)
     except (ValueError, TypeError) as error:

@@ -75,7 +75,8 @@ class Environment:
             for n, default in enumerate(thing.__defaults__ or ()):
                 yield (*path, n), default
             yield (*path, "keywords"), thing.__kwdefaults__
-            own = (thing.__module__ or "").startswith(("minigrad.", "minigrad_rnn."))  # whose globals do not change
+            home = thing.__globals__.get("__name__", "")
+            own = home.startswith(("minigrad.", "minigrad_rnn."))  # whose globals do not change
             for name in () if own else thing.__code__.co_names:
                 if name in thing.__globals__ and not isinstance(thing.__globals__[name], (types.ModuleType, type)):
                     yield (*path, "global", name), thing.__globals__[name]

@@ -117,5 +117,5 @@ def side_by_side(expr: Expr) -> list[tuple[Expr, int]]:
     found, at = [], 0
     for piece in pieces(expr):
         found.append((piece, at))
-        at += piece.shape[1]
+        at += piece.width or 0  # one that is not of rows is the only piece
     return found

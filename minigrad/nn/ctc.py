@@ -30,7 +30,8 @@ def ctc_loss(
     """-log of the probability that each sequence reads as its target, whatever the alignment (Graves et al. 2006).
 
     `log_probs` (time, batch, classes), of `log_softmax`; integer `targets` (batch, most labels), padded with anything,
-    or all of them one after the other, without `blank`; the lengths, one of each a sequence. "mean" divides each loss
+    or all of them one after the other, without `blank`; `input_lengths` and `target_lengths`, one of each a sequence.
+    `reduction` is "mean", "sum" or "none" (batch,); "mean" divides each loss
     by its target's length (at least 1) before the mean, as PyTorch does. Where a target is too long for its input the
     loss is infinite and its gradient NaN; with `zero_infinity` both are 0.
 

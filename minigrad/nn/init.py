@@ -61,12 +61,12 @@ def uniform(shape: Shape, bound: float, dtype: Any = "float32") -> Parameter:
 
 
 def normal(shape: Shape, std: float = 1.0, dtype: Any = "float32") -> Parameter:
-    """Normal with mean 0."""
+    """Normal with mean 0 and standard deviation `std`."""
     return _parameter(shape, lambda: NUMPY.generator.normal(0.0, std, shape), dtype)
 
 
 def truncated_normal(shape: Shape, std: float = 1.0, bound: float = 2.0, dtype: Any = "float32") -> Parameter:
-    """Normal with mean 0, what lies beyond `bound` standard deviations drawn again."""
+    """Normal with mean 0 and standard deviation `std`, what lies beyond `bound` times that drawn again."""
 
     def values() -> np.ndarray:
         drawn = NUMPY.generator.normal(size=shape)
@@ -170,7 +170,10 @@ def identity(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1
 def sparse(
     fan_in: int, fan_out: int, connections: int = 15, std: float = 1.0, blocks: int = 1, dtype: Any = "float32"
 ) -> Parameter:
-    """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5)."""
+    """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5).
+
+    `std` is the standard deviation of these weights.
+    """
 
     def values() -> np.ndarray:
         order = NUMPY.generator.random((fan_in, blocks * fan_out)).argsort(axis=0)  # in each column, a random order

@@ -17,7 +17,10 @@ from .module import Buffer, Module
 
 
 class Linear(Module):
-    """y = x W + b on the last axis: (..., in_features) -> (..., out_features). W is (in_features, out_features)."""
+    """y = x W + b on the last axis: (..., in_features) -> (..., out_features).
+
+    W is weight (in_features, out_features), b is bias (out_features), left out without `bias`.
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, dtype: Any = "float32"):
         self.weight = init.glorot(in_features, out_features, dtype=dtype)
@@ -159,11 +162,12 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
 
 
 class BatchNorm(Module):
-    """Each channel (axis 1) to mean 0 and variance 1 over all others, times weight, plus bias.
+    """Each channel (axis 1) to mean 0 and variance 1 over all others; with `affine` times weight, plus bias (channels).
 
-    (Ioffe and Szegedy 2015, algorithm 1.) Takes (batch, channels) and (batch, channels, …): PyTorch's BatchNorm1d, 2d
-    and 3d. In training the mean and variance are the batch's, and the buffers running_mean and running_var move
-    towards them (the unbiased variance) by `momentum`; in evaluation they are the buffers'.
+    (x - mean) / √(variance + eps) (Ioffe and Szegedy 2015, algorithm 1). Takes (batch, channels) and (batch, channels,
+    …): PyTorch's BatchNorm1d, 2d and 3d. In training the mean and variance are the batch's, and the buffers
+    running_mean and running_var move towards them (the unbiased variance) by `momentum`; in evaluation they are the
+    buffers'.
     """
 
     def __init__(

@@ -1,5 +1,6 @@
 """Losses. `reduction` is "mean" over all numbers (of classes: over all examples), "sum", or "none".
 
+Outputs and targets are Tensors or arrays; gradients come to both. Raises ShapeError for shapes that do not fit.
 Classes are on the last axis, whatever stands before it: (batch, classes), (time, batch, classes) …
 """
 

@@ -22,7 +22,10 @@ class _Held(Tensor):
 
 
 class Parameter(_Held):
-    """A leaf Tensor that a Module trains. It takes the name of the attribute that holds it."""
+    """A leaf Tensor that a Module trains: a copy of nothing, on the memory of `data`, an array or Tensor.
+
+    It takes the name of the attribute that holds it, unless it has a `name`. Without `requires_grad` it is frozen.
+    """
 
     def __init__(self, data: Any, requires_grad: bool = True, name: str | None = None):
         super().__init__(data, requires_grad, name)
@@ -31,7 +34,8 @@ class Parameter(_Held):
 class Buffer(_Held):
     """A leaf Tensor that a Module keeps and does not train: running statistics, a fixed table.
 
-    It is saved, restored and moved with the parameters. A plain Tensor as an attribute is none of this.
+    It is saved, restored and moved with the parameters. A plain Tensor as an attribute is none of this. `data`,
+    `requires_grad` and `name` are as for `Parameter`, but gradients come to it only if asked for.
     """
 
     def __init__(self, data: Any, requires_grad: bool = False, name: str | None = None):
@@ -48,6 +52,7 @@ class Module:
     training: bool = True
 
     def forward(self, *args: Any, **options: Any) -> Any:
+        """What the module computes when it is called, `module(…)`: see the class."""
         raise TypeError(f"{type(self).__name__} has no forward(): write it, or call the part that does the work")
 
     def __call__(self, *args: Any, **options: Any) -> Any:

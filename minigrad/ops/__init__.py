@@ -1,6 +1,7 @@
 """The operations, one file a family, each operation one short row: a name, a kernel, its VJP rules.
 
-They carry NumPy's names and arguments. Given Tensors they record; given raw arrays they just compute.
+They carry NumPy's names and arguments; `axis` is a number (from the last if below 0), a tuple of them where that makes
+sense, or None. Given Tensors they record; given raw arrays they just compute.
 """
 
 from collections.abc import Callable

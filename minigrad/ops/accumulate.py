@@ -85,7 +85,10 @@ def cumprod(a: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 
 def prod(a: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    """The product over `axis`, in `dtype` if given. The gradient is right where there are zeros too."""
+    """The product over `axis`, in `dtype` if given. The gradient is right where there are zeros too.
+
+    With `keepdims` the axes stay, with length 1.
+    """
     (a,) = as_arrays(a if dtype is None else astype(a, dtype))
     axes = axes_of("prod", axis, a.ndim)
     others = [i for i in range(a.ndim) if i not in axes]

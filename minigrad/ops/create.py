@@ -1,4 +1,8 @@
-"""New Tensors, made where `use_backend` says. Random ones come from the generator that `mg.seed` restarts."""
+"""New Tensors, made where `use_backend` says. Random ones come from the generator that `mg.seed` restarts.
+
+They are leaves, of float32 unless a dtype is given; with `requires_grad` gradients come to them. `shape` is a number
+or a tuple of them.
+"""
 
 from __future__ import annotations
 

@@ -55,7 +55,12 @@ def _vjp_pinv(g: Any, p: Any, a: Any) -> Any:
     return -pt @ g @ pt + beyond_columns - a @ (p @ beyond_columns) + beyond_rows - (beyond_rows @ p) @ a
 
 
-inv: Callable[..., Any] = primitive("inv", lambda xp, a: xp.linalg.inv(a), vjp=[lambda g, out: -_t(out) @ g @ _t(out)])
+inv: Callable[..., Any] = primitive(
+    "inv",
+    lambda xp, a: xp.linalg.inv(a),
+    vjp=[lambda g, out: -_t(out) @ g @ _t(out)],
+    doc="The inverse of each matrix (..., M, M). MatrixError for a singular one (CuPy gives NaN or infinities).",
+)
 _solve: Callable[..., Any] = primitive(
     "solve", _solve_stacks, vjp=[lambda g, out, a: -_solve(_t(a), g) @ _t(out), lambda g, a: _solve(_t(a), g)]
 )
@@ -148,7 +153,13 @@ def _no_third_derivative(g: Any) -> Any:
 
 
 det: Callable[..., Any] = primitive(
-    "det", lambda xp, a: xp.linalg.det(a), vjp=[lambda g, a: g[..., None, None] * _cofactors(a)]
+    "det",
+    lambda xp, a: xp.linalg.det(a),
+    vjp=[lambda g, a: g[..., None, None] * _cofactors(a)],
+    doc=(
+        "The determinant of each matrix: (..., M, M) to (...).\n\n"
+        "The first and the second derivative are right at singular matrices too; there is no third."
+    ),
 )
 # By the singular values, without a division, so that the derivatives are right at singular matrices of any rank.
 _cofactors: Callable[..., Any] = primitive("cofactors", _cofactors_by_svd, vjp=[_vjp_cofactors])

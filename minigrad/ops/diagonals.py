@@ -34,7 +34,7 @@ def tril(m: Any, k: int = 0) -> Any:
 
 
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonal of two axes, as the last axis of the result; `offset` 1 is the one above the main one."""
+    """The diagonal of `axis1` and `axis2`, as the last axis of the result; `offset` 1 is the one above the main one."""
     (a,) = as_arrays(a)
     if a.ndim < 2:
         raise ShapeError(f"diagonal: shape {a.shape} has fewer than two axes: use diag to make a matrix of a vector")

@@ -221,7 +221,7 @@ def _library(x: Any) -> Any:
 
 
 def repeat(a: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Each item of `a` along `axis` so many times, one number for all or one for each; of `a` flattened if None."""
+    """Each item of `a` along `axis` `repeats` times, one number for all or one for each; of `a` flattened if None."""
     (a,) = as_arrays(a)
     if axis is None:
         a, axis = a.reshape(-1), 0
@@ -306,7 +306,10 @@ def extract(condition: Any, arr: Any) -> Any:
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
-    """Item by item, the choice of the first condition that is true; `default` where none is."""
+    """Item by item, of `choicelist` the one whose condition in `condlist` is the first true; `default` if none is.
+
+    Raises ShapeError unless there are as many choices as conditions.
+    """
     if len(condlist) != len(choicelist):
         raise ShapeError(f"select takes as many conditions ({len(condlist)}) as choices ({len(choicelist)})")
     for condition, choice in zip(reversed(condlist), reversed(choicelist)):
@@ -315,9 +318,21 @@ def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0)
 
 
 # Of these the results are places, or whole numbers of them: they have no gradient.
-argwhere = primitive("argwhere", lambda xp, a: xp.argwhere(a))
-flatnonzero = primitive("flatnonzero", lambda xp, a: xp.flatnonzero(a))
-nonzero = primitive("nonzero", lambda xp, a: xp.nonzero(a))
+argwhere = primitive(
+    "argwhere",
+    lambda xp, a: xp.argwhere(a),
+    doc="The indices of the items of `a` that are not 0: integers (count, a.ndim).",
+)
+flatnonzero = primitive(
+    "flatnonzero",
+    lambda xp, a: xp.flatnonzero(a),
+    doc="The indices in the flattened `a` of its items that are not 0: integers (count,).",
+)
+nonzero = primitive(
+    "nonzero",
+    lambda xp, a: xp.nonzero(a),
+    doc="The indices of the items of `a` that are not 0: a tuple of integers (count,), one for each axis.",
+)
 _searchsorted = primitive("searchsorted", lambda xp, a, v, *, side: xp.searchsorted(a, v, side))
 _unique = primitive(
     "unique",
@@ -333,5 +348,9 @@ def searchsorted(a: Any, v: Any, side: str = "left") -> Any:
 
 
 def unique(ar: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False) -> Any:
-    """The distinct items of `ar`, sorted; where they come first, which each item is, and how often they occur."""
+    """The distinct items of `ar`, sorted: an array (count,); or, if more is asked for, a tuple with it first.
+
+    `return_index` adds where each comes first, `return_inverse` which of them each item is, `return_counts` how often
+    each occurs: integers. Has no gradient.
+    """
     return _unique(ar, return_index=return_index, return_inverse=return_inverse, return_counts=return_counts)

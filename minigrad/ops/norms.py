@@ -56,10 +56,11 @@ _p_norm = primitive(
 def norm(x: Any, ord: Any = None, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Any:
     """The norm of the vectors along `axis`, of the matrices along a pair of axes, or of all of `x`.
 
-    `ord` of a vector: 2 (default), inf or -inf (the largest or smallest size), 0 (how many are not 0), or any other
-    p: sum(|x| ** p) ** (1 / p). Of a matrix: "fro" (default: of all numbers), "nuc" (the sum of the singular values),
-    2 or -2 (the largest or smallest of them), 1 or -1 (of the columns' sums of sizes), inf or -inf (of the rows').
-    The gradient at 0 is 0; equal largest or smallest ones share it evenly. Raises ShapeError for another `ord`.
+    `ord` of a vector: 2 (default), inf or -inf (the largest or smallest size), 0 (how many are not 0), or any other p:
+    sum(|x| ** p) ** (1 / p). Of a matrix: "fro" (default: of all numbers), "nuc" (the sum of the singular values), 2 or
+    -2 (the largest or smallest of them), 1 or -1 (of the columns' sums of sizes), inf or -inf (of the rows'). With
+    `keepdims` the axes stay, with length 1. The gradient at 0 is 0; equal largest or smallest ones share it evenly.
+    Raises ShapeError for another `ord`.
     """
     (x,) = as_arrays(x)
     if x.dtype.kind in "biu":

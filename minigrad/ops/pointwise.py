@@ -32,102 +32,174 @@ __all__ = [
 
 LOG_2, LOG_10, DEGREE = math.log(2), math.log(10), math.pi / 180
 
-add = primitive("add", lambda xp, x, y: x + y, vjp=[lambda g: g, lambda g: g])
-subtract = primitive("subtract", lambda xp, x, y: x - y, vjp=[lambda g: g, lambda g: -g])
-multiply = primitive("multiply", lambda xp, x, y: x * y, vjp=[lambda g, y: g * y, lambda g, x: g * x])
-divide = primitive("divide", lambda xp, x, y: xp.divide(x, y), vjp=[lambda g, y: g / y, lambda g, out, y: -g * out / y])
-negative = primitive("negative", lambda xp, x: -x, vjp=[lambda g: -g])
-positive = primitive("positive", lambda xp, x: xp.positive(x), vjp=[lambda g: g])
-reciprocal = primitive("reciprocal", lambda xp, x: xp.reciprocal(x), vjp=[lambda g, out: -g * (out * out)])
+# fmt: off
+add = primitive("add", lambda xp, x, y: x + y, vjp=[lambda g: g, lambda g: g],
+    doc="x + y, item by item; shapes broadcast.")
+subtract = primitive("subtract", lambda xp, x, y: x - y, vjp=[lambda g: g, lambda g: -g],
+    doc="x - y, item by item; shapes broadcast.")
+multiply = primitive("multiply", lambda xp, x, y: x * y, vjp=[lambda g, y: g * y, lambda g, x: g * x],
+    doc="x * y, item by item; shapes broadcast. The gradients are those of the product rule, g y and g x.")
+divide = primitive("divide", lambda xp, x, y: xp.divide(x, y), vjp=[lambda g, y: g / y, lambda g, out, y: -g * out / y],
+    doc="x / y, item by item; shapes broadcast. Whole numbers give floats.")
+negative = primitive("negative", lambda xp, x: -x, vjp=[lambda g: -g],
+    doc="-x, of each item.")
+positive = primitive("positive", lambda xp, x: xp.positive(x), vjp=[lambda g: g],
+    doc="+x: the numbers as they are, in an array of their own.")
+reciprocal = primitive("reciprocal", lambda xp, x: xp.reciprocal(x), vjp=[lambda g, out: -g * (out * out)],
+    doc="1 / x, of each item; of whole numbers a whole one, rounded towards 0.")
 
-exp = primitive("exp", lambda xp, x: xp.exp(x), vjp=[lambda g, out: g * out])
-exp2 = primitive("exp2", lambda xp, x: xp.exp2(x), vjp=[lambda g, out: g * (out * LOG_2)])
-expm1 = primitive("expm1", lambda xp, x: xp.expm1(x), vjp=[lambda g, out: g * (out + 1)])
-log = primitive("log", lambda xp, x: xp.log(x), vjp=[lambda g, x: g / x])
-log2 = primitive("log2", lambda xp, x: xp.log2(x), vjp=[lambda g, x: g / (x * LOG_2)])
-log10 = primitive("log10", lambda xp, x: xp.log10(x), vjp=[lambda g, x: g / (x * LOG_10)])
-log1p = primitive("log1p", lambda xp, x: xp.log1p(x), vjp=[lambda g, x: g / (1 + x)])
+exp = primitive("exp", lambda xp, x: xp.exp(x), vjp=[lambda g, out: g * out],
+    doc="e to the power x, of each item.")
+exp2 = primitive("exp2", lambda xp, x: xp.exp2(x), vjp=[lambda g, out: g * (out * LOG_2)],
+    doc="2 to the power x, of each item.")
+expm1 = primitive("expm1", lambda xp, x: xp.expm1(x), vjp=[lambda g, out: g * (out + 1)],
+    doc="exp(x) - 1, of each item, without loss of digits near 0.")
+log = primitive("log", lambda xp, x: xp.log(x), vjp=[lambda g, x: g / x],
+    doc="The natural logarithm of each item: -inf at 0, NaN below. The derivative is 1 / x.")
+log2 = primitive("log2", lambda xp, x: xp.log2(x), vjp=[lambda g, x: g / (x * LOG_2)],
+    doc="The logarithm to base 2 of each item; at 0 and below as `log`.")
+log10 = primitive("log10", lambda xp, x: xp.log10(x), vjp=[lambda g, x: g / (x * LOG_10)],
+    doc="The logarithm to base 10 of each item; at 0 and below as `log`.")
+log1p = primitive("log1p", lambda xp, x: xp.log1p(x), vjp=[lambda g, x: g / (1 + x)],
+    doc="log(1 + x), of each item, without loss of digits near 0.")
 logaddexp = primitive(
     "logaddexp",
     lambda xp, x, y: xp.logaddexp(x, y),
     vjp=[lambda g, x, y: g * _weight(x, y, 1), lambda g, x, y: g * _weight(y, x, 1)],
+    doc=(
+        "log(exp(x) + exp(y)), item by item, without overflow; shapes broadcast.\n\n"
+        "The gradients are the shares of the two: softmax of (x, y)."
+    ),
 )
 logaddexp2 = primitive(
     "logaddexp2",
     lambda xp, x, y: xp.logaddexp2(x, y),
     vjp=[lambda g, x, y: g * _weight(x, y, LOG_2), lambda g, x, y: g * _weight(y, x, LOG_2)],
+    doc="log2(2 ** x + 2 ** y), item by item, without overflow; shapes broadcast.",
 )
-sqrt = primitive("sqrt", lambda xp, x: xp.sqrt(x), vjp=[lambda g, out: g / (2 * out)])
-cbrt = primitive("cbrt", lambda xp, x: xp.cbrt(x), vjp=[lambda g, out: g / (3 * out * out)])
-square = primitive("square", lambda xp, x: xp.square(x), vjp=[lambda g, x: g * (2 * x)])
+sqrt = primitive("sqrt", lambda xp, x: xp.sqrt(x), vjp=[lambda g, out: g / (2 * out)],
+    doc="The square root of each item, NaN below 0. The derivative at 0 is infinite.")
+cbrt = primitive("cbrt", lambda xp, x: xp.cbrt(x), vjp=[lambda g, out: g / (3 * out * out)],
+    doc="The cube root of each item, of any sign. The derivative at 0 is infinite.")
+square = primitive("square", lambda xp, x: xp.square(x), vjp=[lambda g, x: g * (2 * x)],
+    doc="x * x, of each item.")
 
-sin = primitive("sin", lambda xp, x: xp.sin(x), vjp=[lambda g, x: g * cos(x)])
-cos: Callable[..., Any] = primitive("cos", lambda xp, x: xp.cos(x), vjp=[lambda g, x: -g * sin(x)])
-tan = primitive("tan", lambda xp, x: xp.tan(x), vjp=[lambda g, out: g * (1 + out * out)])
-sinh = primitive("sinh", lambda xp, x: xp.sinh(x), vjp=[lambda g, x: g * cosh(x)])
-cosh: Callable[..., Any] = primitive("cosh", lambda xp, x: xp.cosh(x), vjp=[lambda g, x: g * sinh(x)])
-tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)])
+sin = primitive("sin", lambda xp, x: xp.sin(x), vjp=[lambda g, x: g * cos(x)],
+    doc="The sine of each item, in radians.")
+cos: Callable[..., Any] = primitive("cos", lambda xp, x: xp.cos(x), vjp=[lambda g, x: -g * sin(x)],
+    doc="The cosine of each item, in radians.")
+tan = primitive("tan", lambda xp, x: xp.tan(x), vjp=[lambda g, out: g * (1 + out * out)],
+    doc="The tangent of each item, in radians.")
+sinh = primitive("sinh", lambda xp, x: xp.sinh(x), vjp=[lambda g, x: g * cosh(x)],
+    doc="The hyperbolic sine of each item, (exp(x) - exp(-x)) / 2.")
+cosh: Callable[..., Any] = primitive("cosh", lambda xp, x: xp.cosh(x), vjp=[lambda g, x: g * sinh(x)],
+    doc="The hyperbolic cosine of each item, (exp(x) + exp(-x)) / 2.")
+tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)],
+    doc="The hyperbolic tangent of each item, in (-1, 1). The derivative is 1 - tanh(x)², at most 1, at 0.")
 # In factors, so that nothing cancels near ±1 and no square overflows.
-arcsin = primitive("arcsin", lambda xp, x: xp.arcsin(x), vjp=[lambda g, x: g / (sqrt(1 - x) * sqrt(1 + x))])
-arccos = primitive("arccos", lambda xp, x: xp.arccos(x), vjp=[lambda g, x: -g / (sqrt(1 - x) * sqrt(1 + x))])
-arctan = primitive("arctan", lambda xp, x: xp.arctan(x), vjp=[lambda g, x: g * square(1 / hypot(x, 1))])
-arcsinh = primitive("arcsinh", lambda xp, x: xp.arcsinh(x), vjp=[lambda g, x: g / hypot(x, 1)])
-arccosh = primitive("arccosh", lambda xp, x: xp.arccosh(x), vjp=[lambda g, x: g / (sqrt(x - 1) * sqrt(x + 1))])
-arctanh = primitive("arctanh", lambda xp, x: xp.arctanh(x), vjp=[lambda g, x: g / ((1 - x) * (1 + x))])
+arcsin = primitive("arcsin", lambda xp, x: xp.arcsin(x), vjp=[lambda g, x: g / (sqrt(1 - x) * sqrt(1 + x))],
+    doc="The angle in [-π/2, π/2], in radians, whose sine is x, of each item; infinitely steep at ±1, NaN beyond.")
+arccos = primitive("arccos", lambda xp, x: xp.arccos(x), vjp=[lambda g, x: -g / (sqrt(1 - x) * sqrt(1 + x))],
+    doc="The angle in [0, π], in radians, whose cosine is x, of each item; infinitely steep at ±1, NaN beyond.")
+arctan = primitive("arctan", lambda xp, x: xp.arctan(x), vjp=[lambda g, x: g * square(1 / hypot(x, 1))],
+    doc="The angle in (-π/2, π/2), in radians, whose tangent is x, of each item.")
+arcsinh = primitive("arcsinh", lambda xp, x: xp.arcsinh(x), vjp=[lambda g, x: g / hypot(x, 1)],
+    doc="The inverse of `sinh`, of each item.")
+arccosh = primitive("arccosh", lambda xp, x: xp.arccosh(x), vjp=[lambda g, x: g / (sqrt(x - 1) * sqrt(x + 1))],
+    doc="The inverse of `cosh`, of each item: at least 0, infinitely steep at 1, NaN below.")
+arctanh = primitive("arctanh", lambda xp, x: xp.arctanh(x), vjp=[lambda g, x: g / ((1 - x) * (1 + x))],
+    doc="The inverse of `tanh`, of each item: infinite at ±1, NaN beyond.")
 # At the origin both have the gradient 0.
 hypot: Callable[..., Any] = primitive(
     "hypot",
     lambda xp, x, y: xp.hypot(x, y),
     vjp=[lambda g, out, x: g * (x * _inverse_or_0(out)), lambda g, out, y: g * (y * _inverse_or_0(out))],
+    doc="√(x² + y²), item by item, without overflow; shapes broadcast. The gradient where x = y = 0 is 0.",
 )
 arctan2 = primitive(
     "arctan2",
     lambda xp, y, x: xp.arctan2(y, x),
     vjp=[lambda g, y, x: g * _over_squares(x, y), lambda g, y, x: -g * _over_squares(y, x)],
+    doc=(
+        "The angle in [-π, π], in radians, of the point (x, y) from the axis of x, item by item; shapes broadcast.\n\n"
+        "The gradient at the origin is 0."
+    ),
 )
-deg2rad = primitive("deg2rad", lambda xp, x: xp.deg2rad(x), vjp=[lambda g: g * DEGREE])
-rad2deg = primitive("rad2deg", lambda xp, x: xp.rad2deg(x), vjp=[lambda g: g / DEGREE])
+deg2rad = primitive("deg2rad", lambda xp, x: xp.deg2rad(x), vjp=[lambda g: g * DEGREE],
+    doc="Degrees as radians: x π / 180, of each item. Also called `radians`.")
+rad2deg = primitive("rad2deg", lambda xp, x: xp.rad2deg(x), vjp=[lambda g: g / DEGREE],
+    doc="Radians as degrees: x 180 / π, of each item. Also called `degrees`.")
 radians, degrees = deg2rad, rad2deg
 
 # Answers and bits have no gradient.
-equal = primitive("equal", lambda xp, x, y: xp.equal(x, y))
-not_equal = primitive("not_equal", lambda xp, x, y: xp.not_equal(x, y))
-less = primitive("less", lambda xp, x, y: xp.less(x, y))
-less_equal = primitive("less_equal", lambda xp, x, y: xp.less_equal(x, y))
-greater = primitive("greater", lambda xp, x, y: xp.greater(x, y))
-greater_equal = primitive("greater_equal", lambda xp, x, y: xp.greater_equal(x, y))
-logical_and = primitive("logical_and", lambda xp, x, y: xp.logical_and(x, y))
-logical_or = primitive("logical_or", lambda xp, x, y: xp.logical_or(x, y))
-logical_xor = primitive("logical_xor", lambda xp, x, y: xp.logical_xor(x, y))
-logical_not = primitive("logical_not", lambda xp, x: xp.logical_not(x))
-bitwise_and = primitive("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y))
-bitwise_or = primitive("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y))
-bitwise_xor = primitive("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y))
-invert = primitive("invert", lambda xp, x: xp.invert(x))
-isnan = primitive("isnan", lambda xp, x: xp.isnan(x))
-isinf = primitive("isinf", lambda xp, x: xp.isinf(x))
-isfinite = primitive("isfinite", lambda xp, x: xp.isfinite(x))
-signbit = primitive("signbit", lambda xp, x: xp.signbit(x))
+equal = primitive("equal", lambda xp, x, y: xp.equal(x, y),
+    doc="Whether x = y, item by item; shapes broadcast.")
+not_equal = primitive("not_equal", lambda xp, x, y: xp.not_equal(x, y),
+    doc="Whether x and y differ, item by item; shapes broadcast. NaN differs from itself.")
+less = primitive("less", lambda xp, x, y: xp.less(x, y),
+    doc="Whether x < y, item by item; shapes broadcast.")
+less_equal = primitive("less_equal", lambda xp, x, y: xp.less_equal(x, y),
+    doc="Whether x ≤ y, item by item; shapes broadcast.")
+greater = primitive("greater", lambda xp, x, y: xp.greater(x, y),
+    doc="Whether x > y, item by item; shapes broadcast.")
+greater_equal = primitive("greater_equal", lambda xp, x, y: xp.greater_equal(x, y),
+    doc="Whether x ≥ y, item by item; shapes broadcast.")
+logical_and = primitive("logical_and", lambda xp, x, y: xp.logical_and(x, y),
+    doc="Whether both x and y are true (not 0), item by item; shapes broadcast.")
+logical_or = primitive("logical_or", lambda xp, x, y: xp.logical_or(x, y),
+    doc="Whether x or y, or both, are true (not 0), item by item; shapes broadcast.")
+logical_xor = primitive("logical_xor", lambda xp, x, y: xp.logical_xor(x, y),
+    doc="Whether one of x and y is true (not 0) and the other not, item by item; shapes broadcast.")
+logical_not = primitive("logical_not", lambda xp, x: xp.logical_not(x),
+    doc="Whether an item is false (0).")
+bitwise_and = primitive("bitwise_and", lambda xp, x, y: xp.bitwise_and(x, y),
+    doc="The bits that both x and y have, item by item, of integers or booleans; shapes broadcast.")
+bitwise_or = primitive("bitwise_or", lambda xp, x, y: xp.bitwise_or(x, y),
+    doc="The bits that x or y have, item by item, of integers or booleans; shapes broadcast.")
+bitwise_xor = primitive("bitwise_xor", lambda xp, x, y: xp.bitwise_xor(x, y),
+    doc="The bits that one of x and y has, item by item, of integers or booleans; shapes broadcast.")
+invert = primitive("invert", lambda xp, x: xp.invert(x),
+    doc="All bits turned over, of each item: `~x`, of booleans the opposite.")
+isnan = primitive("isnan", lambda xp, x: xp.isnan(x),
+    doc="Whether an item is NaN.")
+isinf = primitive("isinf", lambda xp, x: xp.isinf(x),
+    doc="Whether an item is ±infinity.")
+isfinite = primitive("isfinite", lambda xp, x: xp.isfinite(x),
+    doc="Whether an item is neither NaN nor infinite.")
+signbit = primitive("signbit", lambda xp, x: xp.signbit(x),
+    doc="Whether an item's sign is minus, that of -0.0 too.")
 
 # abs'(0) = 0. A tie of maximum or minimum gives each side half; of fmax and fmin, which pass NaNs over, the first gets
 # all.
-sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: nothing(g)])
-abs = absolute = primitive("abs", lambda xp, x: xp.abs(x), vjp=[lambda g, x: g * sign(x)])
-fabs = primitive("fabs", lambda xp, x: xp.fabs(x), vjp=[lambda g, x: g * sign(x)])
+sign = primitive("sign", lambda xp, x: xp.sign(x), vjp=[lambda g: nothing(g)],
+    doc="-1, 0 or 1, of each item. The gradient is 0.")
+abs = absolute = primitive("abs", lambda xp, x: xp.abs(x), vjp=[lambda g, x: g * sign(x)],
+    doc="|x|, of each item. The derivative at 0 is 0. Also called `absolute`.")
+fabs = primitive("fabs", lambda xp, x: xp.fabs(x), vjp=[lambda g, x: g * sign(x)],
+    doc="|x|, of each item, as a float. The derivative at 0 is 0.")
 copysign = primitive(
     "copysign",
     lambda xp, x, y: xp.copysign(x, y),
     vjp=[lambda g, out, x: g * (sign(x) * sign(out)), lambda g: nothing(g)],
+    doc="|x| with the sign of y, item by item; shapes broadcast. The derivative in x at 0 is 0, that in y everywhere.",
 )
 maximum = primitive(
     "maximum",
     lambda xp, x, y: xp.maximum(x, y),
     vjp=[lambda g, x, y: _share(g, x < y, x == y), lambda g, x, y: _share(g, y < x, x == y)],
+    doc=(
+        "The larger of x and y, item by item; shapes broadcast. NaN if one of them is.\n\n"
+        "The gradient goes to the larger one, half to each where they are equal."
+    ),
 )
 minimum = primitive(
     "minimum",
     lambda xp, x, y: xp.minimum(x, y),
     vjp=[lambda g, x, y: _share(g, x > y, x == y), lambda g, x, y: _share(g, y > x, x == y)],
+    doc=(
+        "The smaller of x and y, item by item; shapes broadcast. NaN if one of them is.\n\n"
+        "The gradient goes to the smaller one, half to each where they are equal."
+    ),
 )
 fmax = primitive(
     "fmax",
@@ -136,6 +208,10 @@ fmax = primitive(
         lambda g, x, y: where(logical_or(x >= y, isnan(y)), g, 0),
         lambda g, x, y: where(logical_or(x >= y, isnan(y)), 0, g),
     ],
+    doc=(
+        "The larger of x and y, item by item, or the one that is not NaN; shapes broadcast.\n\n"
+        "The gradient goes to the one that is taken; where they are equal, to x."
+    ),
 )
 fmin = primitive(
     "fmin",
@@ -144,23 +220,41 @@ fmin = primitive(
         lambda g, x, y: where(logical_or(x <= y, isnan(y)), g, 0),
         lambda g, x, y: where(logical_or(x <= y, isnan(y)), 0, g),
     ],
+    doc=(
+        "The smaller of x and y, item by item, or the one that is not NaN; shapes broadcast.\n\n"
+        "The gradient goes to the one that is taken; where they are equal, to x."
+    ),
 )
 
 # Steps: the gradient is 0, also where they jump. A remainder is x - y * step, and so are its gradients.
-floor = primitive("floor", lambda xp, x: xp.floor(x), vjp=[lambda g: nothing(g)])
-ceil = primitive("ceil", lambda xp, x: xp.ceil(x), vjp=[lambda g: nothing(g)])
-trunc = primitive("trunc", lambda xp, x: xp.trunc(x), vjp=[lambda g: nothing(g)])
-rint = primitive("rint", lambda xp, x: xp.rint(x), vjp=[lambda g: nothing(g)])
+floor = primitive("floor", lambda xp, x: xp.floor(x), vjp=[lambda g: nothing(g)],
+    doc="The whole number at or below each item. The gradient is 0.")
+ceil = primitive("ceil", lambda xp, x: xp.ceil(x), vjp=[lambda g: nothing(g)],
+    doc="The whole number at or above each item. The gradient is 0.")
+trunc = primitive("trunc", lambda xp, x: xp.trunc(x), vjp=[lambda g: nothing(g)],
+    doc="Each item without its fraction: the whole number next to it on the way to 0. The gradient is 0.")
+rint = primitive("rint", lambda xp, x: xp.rint(x), vjp=[lambda g: nothing(g)],
+    doc="The nearest whole number of each item, of two equally near the even one. The gradient is 0.")
 _round = primitive("round", lambda xp, x, *, decimals: xp.around(x, decimals), vjp=[lambda g: nothing(g)])
 floor_divide = primitive(
-    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), vjp=[lambda g: nothing(g), lambda g: nothing(g)]
+    "floor_divide", lambda xp, x, y: xp.floor_divide(x, y), vjp=[lambda g: nothing(g), lambda g: nothing(g)],
+    doc="The whole number at or below x / y, item by item: `x // y`; shapes broadcast. The gradients are 0.",
 )
 mod = remainder = primitive(
-    "mod", lambda xp, x, y: xp.remainder(x, y), vjp=[lambda g: g, lambda g, x, y: -g * floor_divide(x, y)]
+    "mod", lambda xp, x, y: xp.remainder(x, y), vjp=[lambda g: g, lambda g, x, y: -g * floor_divide(x, y)],
+    doc=(
+        "x - y floor(x / y), item by item: `x % y`, with the sign of y; shapes broadcast. Also called `remainder`.\n\n"
+        "The derivative is 1 in x and -floor(x / y) in y, also where it jumps."
+    ),
 )
-fmod = primitive("fmod", lambda xp, x, y: xp.fmod(x, y), vjp=[lambda g: g, lambda g, x, y: -g * trunc(x / y)])
+fmod = primitive("fmod", lambda xp, x, y: xp.fmod(x, y), vjp=[lambda g: g, lambda g, x, y: -g * trunc(x / y)],
+    doc=(
+        "x - y trunc(x / y), item by item, with the sign of x; shapes broadcast.\n\n"
+        "The derivative is 1 in x and -trunc(x / y) in y, also where it jumps."
+    ))
 heaviside = primitive(
-    "heaviside", lambda xp, x, y: xp.heaviside(x, y), vjp=[lambda g: nothing(g), lambda g, x: where(x == 0, g, 0)]
+    "heaviside", lambda xp, x, y: xp.heaviside(x, y), vjp=[lambda g: nothing(g), lambda g, x: where(x == 0, g, 0)],
+    doc="0 where x < 0, y where x = 0, 1 where x > 0; shapes broadcast. The gradient of x is 0, also where it jumps.",
 )
 
 # A NaN or an infinity in the branch not taken does not pass: 0 stands in the gradient's place, not 0 times it.
@@ -168,9 +262,15 @@ where: Callable[..., Any] = primitive(
     "where",
     lambda xp, condition, x, y: xp.where(condition, x, y),
     vjp=[None, lambda g, condition: where(condition, g, 0), lambda g, condition: where(condition, 0, g)],
+    doc=(
+        "x where `condition` is true, y elsewhere; the three shapes broadcast.\n\n"
+        "The gradient of what is not taken is 0, whatever stands there: a NaN in it does not pass."
+    ),
 )
 
-copy = primitive("copy", lambda xp, x: x.copy(), vjp=[lambda g: g])
+copy = primitive("copy", lambda xp, x: x.copy(), vjp=[lambda g: g],
+    doc="The same numbers in memory of their own.")
+# fmt: on
 
 _astype = primitive("astype", lambda xp, x, *, dtype: x.astype(dtype), vjp=[lambda g: g])
 _truncate = primitive("astype", lambda xp, x, *, dtype: x.astype(dtype))
@@ -327,7 +427,7 @@ around = round
 def nan_to_num(
     x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Any:
-    """`x` with these numbers for NaN and for ±infinity (the largest and smallest of the dtype if None).
+    """`x` with `nan` for NaN, `posinf` and `neginf` for ±infinity (the largest and smallest of the dtype if None).
 
     The gradient of what was replaced is 0. Raises TypeError for `copy=False`: no operation changes its input.
     """

@@ -43,7 +43,15 @@ def _vjp_right(g: Any, x: Any, in_shape: tuple[int, ...]) -> Any:
     return x.swapaxes(-1, -2) @ g
 
 
-matmul = primitive("matmul", _product, vjp=[_vjp_left, _vjp_right])
+matmul = primitive(
+    "matmul",
+    _product,
+    vjp=[_vjp_left, _vjp_right],
+    doc=(
+        "`x @ y`, of matrices (..., M, K) and (..., K, N), or stacks of them, which broadcast: (..., M, N).\n\n"
+        "An array of one axis is a row before, a column after, and its axis is not in the result."
+    ),
+)
 
 _cross: Callable[..., Any] = primitive(
     "cross", lambda xp, a, b: xp.cross(a, b), vjp=[lambda g, b: _cross(b, g), lambda g, a: _cross(g, a)]
@@ -93,7 +101,7 @@ def kron(a: Any, b: Any) -> Any:
 
 
 def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The cross product of the 3-vectors along `axisa` and `axisb`, as 3-vectors along `axisc`; `axis` stands for all.
+    """a × b, of the 3-vectors along `axisa` and `axisb`, as 3-vectors along `axisc`; `axis` stands for all.
 
     Raises ShapeError for vectors that have not three components.
     """

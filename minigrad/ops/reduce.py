@@ -1,4 +1,7 @@
-"""Over axes: sums, extremes, and the normalised exponentials. `axis` is an int, a tuple of them, or None for all."""
+"""Over axes: sums, extremes, and the normalised exponentials. `axis` is an int, a tuple of them, or None for all.
+
+The axes that are reduced go; with `keepdims` they stay, with length 1. Equal extremes share the gradient evenly.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def ravel(a: Any) -> Any:
 
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
-    """`a` with two axes exchanged."""
+    """`a` with `axis1` and `axis2` exchanged."""
     (first,), (second,) = axes_of("swapaxes", axis1, a.ndim), axes_of("swapaxes", axis2, a.ndim)
     axes = list(range(a.ndim))
     axes[first], axes[second] = second, first
@@ -110,7 +110,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
 
 
 def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
-    """`a` with one axis, or several, moved to other places; the others stay in order."""
+    """`a` with one axis, or several, moved from `source` to `destination`; the others stay in order."""
     sources = axes_of("moveaxis", _as_tuple(source), a.ndim)
     places = axes_of("moveaxis", _as_tuple(destination), a.ndim)
     if len(sources) != len(places):
@@ -275,7 +275,10 @@ def column_stack(tup: Sequence[Any]) -> Any:
 
 
 def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
-    """`ary` cut along `axis` into so many equal parts, or before each of the indices; ShapeError if that cannot be."""
+    """`ary` cut along `axis` into equal parts, or before each of some indices: a tuple.
+
+    `indices_or_sections` is their number, or a rising sequence of indices. Raises ShapeError where that cannot be.
+    """
     (axis,) = axes_of("split", axis, ary.ndim)
     if isinstance(indices_or_sections, int):
         sections, length = indices_or_sections, ary.shape[axis]
@@ -288,7 +291,7 @@ def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
 
 
 def array_split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
-    """`ary` cut along `axis` into so many parts, the first longer by 1 if need be, or before each of the indices."""
+    """As `split`, but the number of parts need not divide the length: the first are then longer by 1."""
     (axis,) = axes_of("array_split", axis, ary.ndim)
     length = ary.shape[axis]
     if isinstance(indices_or_sections, int):

@@ -45,7 +45,8 @@ def quantile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """The values over `axis` that the share `q` (a number or an array, from 0 to 1) of all numbers lies below.
 
     Between two numbers it is a straight line (NumPy's method "linear"), and the gradient goes to these two; of equal
-    ones, to those that come there in sorting. The axes of `q` come first in the result. Raises ShapeError where there
+    ones, to those that come there in sorting. The axes of `q` come first in the result; with `keepdims` those
+    that are gone stay, with length 1. Raises ShapeError where there
     is no number, ValueError for a `q` out of range.
     """
     (a,) = as_arrays(a)
@@ -73,10 +74,10 @@ def quantile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 
 
 def percentile(a: Any, q: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """`quantile` with `q` from 0 to 100."""
+    """`quantile` with `q` from 0 to 100; `axis` and `keepdims` as there."""
     return quantile(a, on_host(q) / 100, axis, keepdims)
 
 
 def median(a: Any, axis: Axis = None, keepdims: bool = False) -> Any:
-    """The middle value over `axis`, or half way between the two in the middle."""
+    """The middle value over `axis`, or half way between the two in the middle: `quantile` of 0.5."""
     return quantile(a, 0.5, axis, keepdims)

@@ -141,10 +141,30 @@ def _gelu_tanh_slope(x: Any) -> Any:
     return gate + gate * (1 - gate) * (near * (GELU_RATE + 3 * GELU_CUBIC * square))
 
 
-relu = primitive("relu", lambda xp, x: xp.maximum(x, 0), vjp=[lambda g, out: g * (out > 0)])
-sigmoid = primitive("sigmoid", _logistic, vjp=[lambda g, out: g * (out * (1 - out))])
-softplus = primitive("softplus", lambda xp, x: xp.logaddexp(x, 0), vjp=[lambda g, x: g * sigmoid(x)])
-log_sigmoid = primitive("log_sigmoid", lambda xp, x: -xp.logaddexp(-x, 0), vjp=[lambda g, x: g * sigmoid(-x)])
+relu = primitive(
+    "relu",
+    lambda xp, x: xp.maximum(x, 0),
+    vjp=[lambda g, out: g * (out > 0)],
+    doc="x above 0, else 0, of each item (Nair and Hinton 2010). The derivative at 0 is 0.",
+)
+sigmoid = primitive(
+    "sigmoid",
+    _logistic,
+    vjp=[lambda g, out: g * (out * (1 - out))],
+    doc="1 / (1 + exp(-x)), of each item, in (0, 1), without overflow. The derivative is σ(x) (1 - σ(x)) ≤ 1/4.",
+)
+softplus = primitive(
+    "softplus",
+    lambda xp, x: xp.logaddexp(x, 0),
+    vjp=[lambda g, x: g * sigmoid(x)],
+    doc="log(1 + exp(x)), of each item, without overflow. The derivative is `sigmoid`.",
+)
+log_sigmoid = primitive(
+    "log_sigmoid",
+    lambda xp, x: -xp.logaddexp(-x, 0),
+    vjp=[lambda g, x: g * sigmoid(-x)],
+    doc="log(sigmoid(x)), of each item, without overflow or log of 0.",
+)
 _elu = primitive(
     "elu",
     lambda xp, x, *, alpha: xp.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0))),
@@ -156,8 +176,18 @@ _leaky_relu = primitive(
     vjp=[lambda g, x, negative_slope: where(x > 0, g, g * negative_slope)],
 )
 
-erf = primitive("erf", _erf, vjp=[lambda g, x: g * (_bell(x) * (2 / math.sqrt(math.pi)))])
-erfc = primitive("erfc", _erfc, vjp=[lambda g, x: g * (_bell(x) * (-2 / math.sqrt(math.pi)))])
+erf = primitive(
+    "erf",
+    _erf,
+    vjp=[lambda g, x: g * (_bell(x) * (2 / math.sqrt(math.pi)))],
+    doc="The error function of each item, 2/√π times the integral of exp(-t²) from 0 to x (Cody 1969).",
+)
+erfc = primitive(
+    "erfc",
+    _erfc,
+    vjp=[lambda g, x: g * (_bell(x) * (-2 / math.sqrt(math.pi)))],
+    doc="1 - erf(x), of each item, without loss of digits where that is near 0 (Cody 1969).",
+)
 _bell: Callable[..., Any] = primitive(
     "bell", lambda xp, x: xp.exp(-xp.square(xp.clip(x, -30, 30))), vjp=[lambda g, out, x: g * (-2 * x * out)]
 )

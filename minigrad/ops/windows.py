@@ -92,6 +92,7 @@ _add_windows: Callable[..., Any] = primitive(
 def sliding_window_view(x: Any, window_shape: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
     """All windows of `x` along `axis` (every axis if None), as new last axes, without a copy; not to be written to.
 
+    `window_shape` is the length of a window, or its lengths along the axes.
     An axis of length n becomes one of n - k + 1 windows of length k. Raises ShapeError for a window that does not fit.
     """
     (x,) = as_arrays(x)

@@ -1,4 +1,9 @@
-"""The rules by which optimisers change parameters; each is PyTorch's, with its names and defaults."""
+"""The rules by which optimisers change parameters; each is PyTorch's, with its names and defaults.
+
+`parameters` are Tensors, `model.parameters()` say, or groups of them, dicts that hold `params` and options of their
+own. `lr` is the learning rate, g a parameter's gradient, `eps` keeps from a division by 0, and `weight_decay` λ adds
+λ p to g, unless said otherwise. Raises ValueError for an option out of its range.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +19,8 @@ Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
 class SGD(Optimizer):
     """p -= lr g, with momentum v = momentum v + (1 - dampening) g (Polyak 1964), or in Nesterov's form.
 
-    (Nesterov 1983, as Sutskever et al. 2013 have it.) The first v is g itself. Weight decay is added to the gradient.
+    (`nesterov`: Nesterov 1983, as Sutskever et al. 2013 have it.) The first v is g itself. Weight decay is added to the
+    gradient.
     """
 
     def __init__(
@@ -50,7 +56,10 @@ class SGD(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """s += g²; p -= lr / (1 + (t - 1) lr_decay) · g / (√s + eps) (Duchi, Hazan and Singer 2011, algorithm 1)."""
+    """s += g²; p -= lr / (1 + (t - 1) lr_decay) · g / (√s + eps) (Duchi, Hazan and Singer 2011, algorithm 1).
+
+    s starts at `initial_accumulator_value`, t counts the steps from 1.
+    """
 
     def __init__(
         self,
@@ -128,8 +137,8 @@ class RMSprop(Optimizer):
 class Adam(Optimizer):
     """p -= lr m̂ / (√v̂ + eps), m and v the running means of g and g² (Kingma and Ba 2015, algorithm 1).
 
-    The hats correct for their start at 0. `amsgrad` takes the largest v so far (Reddi, Kale and Kumar 2018, algorithm
-    2, with the correction). Weight decay is added to the gradient.
+    `betas` are the shares of the old in m and in v; the hats correct for their start at 0. `amsgrad` takes the largest
+    v so far (Reddi, Kale and Kumar 2018, algorithm 2, with the correction). Weight decay is added to the gradient.
     """
 
     def __init__(
@@ -162,7 +171,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay taken from the parameter itself (Loshchilov and Hutter 2019, algorithm 2)."""
+    """`Adam` with weight decay taken from the parameter itself (Loshchilov and Hutter 2019, algorithm 2)."""
 
     decoupled = True
 
