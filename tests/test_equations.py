@@ -364,6 +364,8 @@ def test_written_whole():
     assert found._repr_latex_().startswith("$\\displaystyle \\begin{aligned}")
     assert found.latex().count(r"\\") >= len(found.forward) + len(found.backward) - 1
     ET.fromstring(found.mathml())
+    assert found.mathml() in found._repr_html_()
+    ET.fromstring(found._repr_html_())
 
 
 # Single operations, for a drawing

@@ -390,3 +390,101 @@ def test_mermaid():
     odd = mg.tensor(1.0, requires_grad=True, name='"]<script>|`') * 2
     assert "<script" not in draw(odd).mermaid()
     assert '"]<' not in draw(odd).mermaid()
+
+
+# What is read of a sequence of states
+
+
+def readers(picture):
+    """The steps that the result reads of."""
+    (result,) = (box.id for box in picture.nodes if box.kind == "output")
+    sources = [picture.by_id[edge.source] for edge in picture.edges if edge.target == result]
+    return [box.step for box in sources if box.step is not None]
+
+
+@pytest.mark.parametrize(
+    ("index", "steps"),
+    [(-1, [4]), (np.int64(1), [1]), (slice(3, None), [3, 4]), ((slice(None, None, 2), 0), [0, 2, 4]), (..., range(5))],
+)
+@pytest.mark.parametrize("level", ["cell", "gate"])
+def test_only_the_steps_that_are_read_have_an_arrow_to_the_result(index, steps, level):
+    mg.seed(0)
+    hidden, _ = mr.Recurrent("rnn", 2, 3)(mg.tensor(np.ones((5, 1, 2), "float32")))
+    result = mg.square(hidden[index]).sum()
+    result.backward()
+    drawing = draw(result, level=level, backward=True)
+    assert readers(drawing.picture) == list(steps)
+    assert "<svg" in drawing.html()
+    messages = [edge for edge in drawing.picture.edges if edge.kind == "data" and edge.norm]
+    assert len(messages) == len(steps)
+
+
+def test_the_model_that_answers_once_reads_the_last_step():
+    model = mr.models.SequenceModel(mr.Recurrent("lstm", 2, 3, compiled=True), 2, last=True)
+    answer = model(np.ones((4, 1, 2), "float32")).named("y")
+    for level in UNROLLED:
+        picture = draw(answer, level=level).picture
+        steps = [box.step for box in picture.nodes if box.step is not None and box.kind != "input"]
+        outside = {e.source for e in picture.edges if picture.by_id[e.target].step is None}
+        assert {picture.by_id[name].step for name in outside} - {None} == {max(steps)} == {3}
+
+
+def test_a_part_with_a_name_and_what_else_reads_the_stack_are_drawn():
+    hidden, _ = mr.Recurrent("rnn", 2, 3)(mg.tensor(np.ones((3, 1, 2), "float32")))
+    end = hidden[-1].named("end")
+    picture = draw((end * hidden).sum(), level="op").picture
+    assert {"end", "h_0", "h_1", "h_2"} <= {box.name for box in picture.nodes}
+    assert [box.op for box in picture.nodes].count("stack") == 1
+    assert readers(draw(hidden[1], level="op").picture) == []  # the stack lies between
+    assert [box.op for box in draw(hidden[1], level="op").picture.nodes if box.step is None and box.op][-1] == "getitem"
+
+
+def test_modules_between_layers_are_a_box_of_their_own():
+    def between(width):
+        return mg.nn.Sequential(mg.nn.Linear(width, 4), mg.relu, mg.nn.Linear(4, width))
+
+    mg.seed(0)
+    outputs, _ = mr.Recurrent("rnn", 2, 3, 3, between=between)(mg.tensor(np.ones((4, 1, 2), "float32")))
+    picture = draw(mg.square(outputs).mean(), level="layer").picture
+    cells = [box for box in picture.nodes if box.kind == "cell"]
+    names = ["layer 0 · RNN", "between 0 and 1", "layer 1 · RNN", "between 1 and 2", "layer 2 · RNN"]
+    assert [box.symbol for box in cells] == names
+    assert [box.note.rpartition(", ")[2] for box in cells] == [f"{n} weights" for n in (18, 31, 21, 31, 21)]
+    assert [("×4" in box.note) for box in cells] == [True, False, True, False, True]
+    order = [box.id for box in cells]
+    edges = {(edge.source, edge.target) for edge in picture.edges}
+    assert set(itertools.pairwise(order)) <= edges
+    assert len(edges) == len(order) + 1  # the input, and the result
+
+
+def test_a_threshold_is_a_nonlinearity():
+    outputs, _ = mr.Recurrent("rnn", 2, 3, nonlinearity="threshold")(mg.tensor(np.ones((3, 1, 2), "float32")))
+    drawing = draw(outputs.sum(), level="gate")
+    assert [box.op for box in drawing.picture.nodes if box.step is not None and box.kind == "op"] == ["heaviside"] * 3
+    assert "nonlinearity" in drawing.svg()
+
+
+def test_indices_in_a_title_are_set_lower():
+    drawing = draw(mlp(), title="h sees h_{t-1} & s_t, not seq_len")
+    text = ET.fromstring(drawing.svg()).find(f"{SVG}text")
+    assert text is not None
+    assert "".join(text.itertext()) == "h sees ht−1 & st, not seq_len"
+    lower = [piece.text for piece in text if not (piece.get("dy") or "-").startswith("-")]
+    assert lower == ["t−1", "t"]
+    assert "<h1>h sees h<sub>t−1</sub> &amp; s<sub>t</sub>, not seq_len</h1>" in drawing.html()
+
+
+@pytest.mark.parametrize("formulas", [True, False])
+def test_a_learned_initial_state_changes_no_boxes(formulas):
+    """It is a leaf with a gradient, but no weight: what is computed of it alone is no gate."""
+
+    def boxes(learned):
+        cell = mr.LSTMCell(2, 2)
+        state = cell.initial_state(1)
+        for part in state:
+            part.requires_grad = learned
+        outputs, _ = mr.unroll(cell, mg.randn(2, 1, 2), state)
+        picture = draw(mg.square(outputs).mean(), level="gate", formulas=formulas).picture
+        return sorted(str(box.label) for box in picture.nodes if box.step is not None)
+
+    assert boxes(True) == boxes(False)

@@ -13,13 +13,19 @@ from ..tensor import Tensor
 if TYPE_CHECKING:
     from .build import Scene
     from .maths.equations import Equations
+    from .player import Player
+
+__all__ = ["LEVELS", "THEMES", "Drawing", "draw"]
 
 LEVELS = ("rolled", "layer", "cell", "gate", "op")
 THEMES = ("light", "dark", "print")
 
 
 class Drawing:
-    """What `draw` returns: `picture` (plain data), and its printers. A notebook shows it as SVG."""
+    """What `draw` returns: `picture` (plain data), and its printers. A notebook shows it as SVG.
+
+    `draw` makes it of a `scene`: the graph, and what was chosen.
+    """
 
     def __init__(self, scene: Scene):
         self.scene = scene
@@ -55,6 +61,12 @@ class Drawing:
 
         # Made anew: a backward walk may have come by since.
         return page(Scene(self.scene.outputs, replace(self.scene.options, values=True, backward=True)))
+
+    def play(self, height: int = 760) -> Player:
+        """The page of `html` inside of a notebook, in a frame so many pixels high: the cell's last value shows it."""
+        from .player import Player
+
+        return Player(self.html(), f"Step by step: {self.picture.title or 'the graph'}", height)
 
     def equations(self, convention: str = "columns") -> Equations:
         """The forward pass and the gradients as equations, derived from the graph, steps folded into one.
@@ -127,7 +139,7 @@ def draw(
     those; `names=False` leaves names out. `formulas` writes what a box computes (at the level "gate" unless False; not
     in pictures of more than 300 boxes), `locals` the local derivative on each edge that a gradient comes back along.
     `flow` shows by width and colour how large that gradient is. `grads` gives gradients to be shown for Tensors in
-    place of their own. `theme` is "light",
+    place of their own. `title` says in words what is to be seen, for those who do not see it. `theme` is "light",
     "dark" or "print" (for greyscale). Raises DrawingError for a choice that there is not, and for a graph too large.
     """
     for what, given, choices in (

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,14 @@ from ..graph import SMALL, Node
 from ..replay import replay
 from ..tensor import Tensor, on_host
 from . import text
-from .collect import Vertex, collect, step_tag
+from .collect import STEP, Vertex, collect, step_tag
 from .condense import condense
 from .edges import Edges
 from .maths import formulas
 from .maths.quantities import Quantities
 from .picture import Box, Group, Move, Picture, Style
 from .rolled import layers, roll
-from .steps import band_of, place
+from .steps import band_paths, parts, place
 
 LIMIT = 5000  # boxes
 FORMULAS = 300  # boxes: nobody reads the formulas of a larger picture, and setting them takes seconds
@@ -66,6 +67,7 @@ class Scene:
             self.vertices = roll(self.vertices, self.steps)
             if options.level == "layer":
                 self.vertices = layers(self.vertices)
+        self.alike = {} if self.rolled else _alike(self.vertices)
         self.folded = set() if self.rolled else _folded(self.steps, options.max_steps)
         count = sum(vertex.step not in self.folded for vertex in self.vertices)
         if count > LIMIT:
@@ -213,8 +215,10 @@ class Scene:
             inside = list(_sources(vertex))
             weights = sum(part.size for part in inside if isinstance(part, Tensor) and part.requires_grad)
             count = sum(not isinstance(part, Tensor) for part in inside)
-            parts.append(f"{count} operations" + (f" ×{self.rolled}" if self.rolled else ""))
+            parts.append(f"{count} operations" + (f" ×{self.rolled}" if self.rolled and step_tag(vertex.scope) else ""))
             parts += [f"{weights} weights"] * bool(weights)
+        if vertex in self.alike:
+            parts.append(self.alike[vertex])
         return ", ".join(parts)
 
     def _equation(self, vertex: Vertex, kind: str) -> tuple[Any, Any]:
@@ -268,11 +272,13 @@ class Scene:
             if box.step is not None:
                 members.setdefault(box.step, []).append(box.id)
         groups: list[Group] = []
+        whose = {} if self.rolled else parts(self.vertices)
         for step in sorted(members):
             label = f"{min(self.folded)} … {max(self.folded)}" if step in self.folded else str(step)
             if self.rolled:
                 label = f"{self.steps[0]} … {self.steps[-1]}"
-            groups.append(Group(f"g{len(groups)}", f"{tag} = {label}".replace("-", "−"), step, tuple(members[step])))
+            label = f"{whose[step]}, {tag} = {label}" if step in whose else f"{tag} = {label}"
+            groups.append(Group(f"g{len(groups)}", label.replace("-", "−"), step, tuple(members[step])))
         return tuple(groups)
 
     def _title(self) -> str:
@@ -314,6 +320,24 @@ def _name(vertex: Vertex, only_input: bool) -> str | None:
     return f"x_{vertex.step}" if only_input else None
 
 
+def _alike(vertices: list[Vertex]) -> dict[Vertex, str]:
+    """For parameters of the same name the tags, from the outermost on, that tell what computes with each."""
+    named: dict[str | None, dict[Vertex, list[str]]] = {}
+    for vertex in vertices:
+        if vertex.is_leaf and vertex.source.requires_grad and vertex.source.name and vertex.step is None:
+            scopes = [[tag for tag in user.scope if not STEP.fullmatch(tag)] for user, _ in vertex.outputs]
+            common = takewhile(lambda tags: len(set(tags)) == 1, zip(*scopes))
+            named.setdefault(vertex.source.name, {})[vertex] = [tags[0] for tags in common]
+    found: dict[Vertex, str] = {}
+    for own in named.values():
+        for vertex, path in own.items():
+            others = [other for one, other in own.items() if one is not vertex]
+            length = next((n for n in range(len(path)) if all(path[:n] != other[:n] for other in others)), len(path))
+            if others and path:
+                found[vertex] = " ".join(path[:length])
+    return found
+
+
 def _is_sum(box: Box, parts: Mapping[str, np.ndarray]) -> bool:
     """Is its gradient the sum of several parts, rather than of one, or of pieces?"""
     return (
@@ -322,10 +346,9 @@ def _is_sum(box: Box, parts: Mapping[str, np.ndarray]) -> bool:
 
 
 def _bands(vertices: list[Vertex]) -> tuple[str, ...]:
-    paths = {v.band: band_of(v.scope) for v in vertices if v.step is not None and band_of(v.scope)}
-    both = any("backward" in path for path in paths.values())
-    signs = {"forward": "→" if both else "", "backward": "←"}
-    names = {n: " ".join(signs.get(tag, tag) for tag in path).strip() for n, path in paths.items()}
+    paths = {vertex.band: path for vertex, path in band_paths(vertices).items() if path}
+    signs = {"forward": "→", "backward": "←"}
+    names = {n: " ".join(signs.get(tag, tag) for tag in path) for n, path in paths.items()}
     return tuple(names.get(n, "") for n in range(max(names) + 1)) if len(names) > 1 else ()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import heapq
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
+
+import numpy as np
 
 from ..detached import detached_from, with_what_was_cut
 from ..graph import Node
@@ -78,6 +80,7 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
     if expand(nodes):
         nodes = with_what_was_cut(computed)
     kept = _items_of_one_step(nodes) | set(roots)
+    read = _parts_read(nodes, kept)
     vertices: dict[Any, Vertex] = {}
     first: dict[Any, Any] = {}  # of several looks at the same part of a sequence
 
@@ -92,7 +95,7 @@ def collect(outputs: Sequence[Tensor]) -> list[Vertex]:
             continue
         inputs, cuts = [], set()
         for i, parent in enumerate(node.parents):
-            if isinstance(parent, (Node, Tensor)):
+            if isinstance(parent, (Node, Tensor)) and i in read.get(node, (i,)):
                 origin = detached_from(parent)
                 if origin is not None:
                     cuts.add(i)
@@ -121,12 +124,16 @@ def _same_part(source: Any) -> Any:
 def _behind(parent: Any, kept: set[Any]) -> tuple[Any, str]:
     """What an argument comes from, with the results of one operation standing for the operation.
 
-    A sequence that was stacked only to be unstacked again, as between the layers of a deep network, is seen through.
+    A sequence that was stacked only to be unstacked again, as between the layers of a deep network, is seen through; so
+    is one of which a single step is taken.
     """
-    while isinstance(parent, Node) and parent.op.name == "item" and parent not in kept:
-        whole, index = parent.parents[0], parent.options["index"]
-        if (inner := _stacked(whole, index)) is None:
-            return whole, parent.name or str(index)
+    while isinstance(parent, Node) and parent not in kept:
+        if parent.op.name == "item":
+            whole, index = parent.parents[0], parent.options["index"]
+            if (inner := _stacked(whole, index)) is None:
+                return whole, parent.name or str(index)
+        elif parent.name or (inner := _taken(parent)) is None:
+            break
         parent = inner
     return parent, ""
 
@@ -134,9 +141,43 @@ def _behind(parent: Any, kept: set[Any]) -> tuple[Any, str]:
 def _stacked(whole: Any, index: int) -> Any:
     """The part of which item `index` of an unstacked stack was made."""
     stack = whole.parents[0] if whole.op.name == "unstack" else None
-    if isinstance(stack, Node) and stack.op.name == "stack" and stack.options["axis"] == 0:
-        return stack.parents[index]
+    return stack.parents[index] if _is_stack(stack) else None
+
+
+def _taken(node: Node) -> Any:
+    """The part of a stack that `node` is, as hidden[-1] is."""
+    stack, index = node.parents[0] if node.parents else None, node.options.get("index")
+    if node.op.name == "getitem" and _is_stack(stack) and _is_index(index):
+        return stack.parents[int(index)]
     return None
+
+
+def _is_index(index: Any) -> TypeGuard[int]:
+    return isinstance(index, (int, np.integer)) and not isinstance(index, bool)
+
+
+def _is_stack(source: Any) -> TypeGuard[Node]:
+    return isinstance(source, Node) and source.op.name == "stack" and source.options["axis"] == 0
+
+
+def _parts_read(nodes: list[Node], kept: set[Any]) -> dict[Any, set[int]]:
+    """The parts of each stack that anything reads, of stacks that are not drawn for themselves."""
+    read: dict[Any, set[int]] = {}
+    for node in nodes:
+        for parent in node.parents:
+            stack = detached_from(parent) or parent
+            if _is_stack(stack) and stack not in kept:
+                read.setdefault(stack, set()).update(_looked_at(node, len(stack.parents)))
+    return read
+
+
+def _looked_at(user: Node, count: int) -> range:
+    """Which of the `count` parts of a stack a node looks at: all, but with an index or a slice of them."""
+    index = user.options.get("index") if user.op.name == "getitem" else None
+    first = index[0] if isinstance(index, tuple) and index else index
+    if _is_index(first):
+        return range(count)[first:][:1]
+    return range(count)[first] if isinstance(first, slice) else range(count)
 
 
 def _items_of_one_step(nodes: list[Node]) -> set[Any]:

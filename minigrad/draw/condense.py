@@ -12,8 +12,8 @@ from collections.abc import Collection, Hashable, Iterable, Mapping
 from typing import Any
 
 from .collect import Vertex, linked, step_tag
+from .text import ACTIVATIONS
 
-ACTIVATIONS = {"tanh", "sigmoid", "relu", "softmax", "elu", "gelu", "softplus", "log_softmax"}
 SPLITS = {"split", "unstack"}
 Key = tuple[Hashable, ...]
 
@@ -65,7 +65,7 @@ def _roots(vertices: list[Vertex], shown: Collection[Any]) -> dict[Vertex, Verte
     roots: dict[Vertex, Vertex] = {}
     for vertex in vertices:
         if vertex.is_leaf:
-            if vertex.source.requires_grad:
+            if vertex.source.requires_grad and not vertex.start:
                 holds.add(vertex)
             continue
         parents = [parent for parent, _, _ in vertex.inputs]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .collect import Vertex, linked
+from .collect import Vertex, linked, step_tag
 from .condense import joined
 from .steps import band_of
+
+PARTS = {"item", "unstack"}  # of a sequence
 
 
 def roll(vertices: list[Vertex], steps: list[int]) -> list[Vertex]:
@@ -42,16 +44,25 @@ def roll(vertices: list[Vertex], steps: list[int]) -> list[Vertex]:
 
 
 def layers(vertices: list[Vertex]) -> list[Vertex]:
-    """The rolled picture with a box for each layer: its directions, its weights, its initial states; and no loops."""
+    """The rolled picture with a box for each layer: its directions, its weights, its initial states; and no loops.
+
+    What else is tagged, as the modules between layers are, is a box by its tag.
+    """
     keys: dict[Vertex, tuple[str, tuple[str, ...]]] = {}
     for vertex in vertices:
         if vertex.title:
             keys[vertex] = ("closed", (*band_of(vertex.scope)[:1], vertex.title))
+    taken = {path[0] for _, path in keys.values()}
     for vertex in reversed(vertices):
+        if vertex in keys:
+            continue
         users = {keys.get(user) for user, _ in vertex.outputs}
         key = users.pop() if len(users) == 1 else None
-        own = vertex.op in ("item", "unstack") or vertex.start or vertex.source.requires_grad
-        if vertex not in keys and key is not None and own:
+        sequence = {user.op for user, _ in vertex.outputs} <= PARTS and not vertex.is_leaf  # no weight, and no state
+        own = vertex.op in PARTS or vertex.start or (vertex.source.requires_grad and not sequence)
+        if vertex.op not in PARTS and step_tag(vertex.scope) is None and taken.isdisjoint(vertex.scope[:1] or taken):
+            keys[vertex] = ("closed", vertex.scope[:1])
+        elif key is not None and own:
             keys[vertex] = key
     found = joined(vertices, keys)
     for vertex in found:

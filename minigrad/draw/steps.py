@@ -24,6 +24,7 @@ def place(vertices: list[Vertex], detail: Callable[[list[Vertex]], list[Vertex]]
     rank = {step: i for i, step in enumerate(sorted({v.step for v in vertices if v.step is not None}))}
     _adopt_running(vertices, rank)
     _set_slots(vertices)
+    _find_starts(vertices)  # for `detail`, and once more for what it made
     vertices = detail(vertices)
     if _set_stages(vertices) > STAGES:
         for vertex in vertices:
@@ -177,11 +178,34 @@ def band_of(scope: tuple[str, ...]) -> tuple[str, ...]:
     return () if step is None else scope[: scope.index(step.string)]
 
 
+def parts(vertices: list[Vertex]) -> dict[int, str]:
+    """The part of the network that each step is of, encoder or decoder: the outermost tag of all that is in the step.
+
+    {} where the steps do not differ in it.
+    """
+    tags: dict[int, set[str]] = {}
+    for vertex in vertices:
+        if vertex.step is not None and (path := band_of(vertex.scope)):
+            tags.setdefault(vertex.step, set()).add(path[0])
+    found = {step: own.pop() for step, own in tags.items() if len(own) == 1}
+    return found if len(found) == len(tags) and len(set(found.values())) > 1 else {}
+
+
+def band_paths(vertices: list[Vertex]) -> dict[Vertex, tuple[str, ...]]:
+    """The layer and direction of each vertex in a step: the tags outside of the step's that are not those of all.
+
+    A single direction is not told, nor the part of the network that a whole step is of.
+    """
+    paths = {vertex: band_of(vertex.scope) for vertex in vertices if vertex.step is not None}
+    outer = 1 if parts(vertices) else 0
+    both = any("backward" in path for path in paths.values())
+    return {vertex: tuple([tag for tag in path[outer:] if both or tag != "forward"]) for vertex, path in paths.items()}
+
+
 def _set_bands(vertices: list[Vertex]) -> None:
     """Number the layers and directions of a step from 0 up; what belongs to none stands above them all."""
-    paths = dict.fromkeys(band_of(vertex.scope) for vertex in vertices if vertex.step is not None)
-    numbers = {path: n for n, path in enumerate(path for path in paths if path)}
+    paths = band_paths(vertices)
+    numbers = {path: n for n, path in enumerate(path for path in dict.fromkeys(paths.values()) if path)}
     if len(numbers) > 1:
-        for vertex in vertices:
-            if vertex.step is not None:
-                vertex.band = numbers.get(band_of(vertex.scope), len(numbers))
+        for vertex, path in paths.items():
+            vertex.band = numbers.get(path, len(numbers))

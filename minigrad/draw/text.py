@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,11 @@ SYMBOLS = {
     "greater_equal": "≥",
 }
 
+ACTIVATIONS = {
+    "sigmoid", "tanh", "relu", "softmax", "elu", "leaky_relu", "gelu", "softplus", "log_softmax", "heaviside",
+}  # fmt: skip
+INDEX = re.compile(r"(?<![^\W_])([^\W\d_]{1,2})_(?:\{([^{}]*)\}|(\w{1,6}))")  # h_t, h_{t-1}
+
 TWO_SIDED = {op for op, sign in SYMBOLS.items() if sign in "+−×÷=≠<≤>≥"}
 NUMBERS = (bool, int, float, np.generic)
 
@@ -49,6 +55,16 @@ def symbol(op: str, options: dict[str, Any], arguments: Sequence[Any] = ()) -> s
     if op == "power" and "exponent" in options:
         return "x²" if options["exponent"] == 2 else f"x^{number(options['exponent'])}"
     return SYMBOLS.get(op, op)
+
+
+def indexed(title: str) -> Iterator[tuple[str, bool]]:
+    """The pieces of a title, and whether each is an index: "h_{t-1}" is "h" and, set lower, "t−1"."""
+    at = 0
+    for match in INDEX.finditer(title):
+        yield title[at : match.end(1)], False
+        yield (match[2] or match[3] or "").replace("-", "−"), True
+        at = match.end()
+    yield title[at:], False
 
 
 def _index(index: Any) -> str:

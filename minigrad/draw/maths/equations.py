@@ -38,7 +38,7 @@ class Equation:
     def mathml(self) -> str:
         told = f"<mtext>({escape(self.note)})</mtext>" if self.note else ""
         left, right = write(self.left, MATHML), write(self.right, MATHML)
-        return f"<mtr><mtd>{left}</mtd><mtd><mo>=</mo>{right}</mtd><mtd>{told}</mtd></mtr>"
+        return f"<mtr>{_cell(left, 'right')}{_cell(f'<mo>=</mo>{right}')}{_cell(told)}</mtr>"
 
     def __str__(self) -> str:
         return self.text()
@@ -66,14 +66,22 @@ class Equations:
     def mathml(self) -> str:
         """All of them as one <math> element."""
         rows = "".join(e.mathml() for e in (*self.forward, *self.backward))
-        rows += "".join(f"<mtr><mtd></mtd><mtd><mtext>{escape(note)}</mtext></mtd></mtr>" for note in self.notes)
+        rows += "".join(f"<mtr><mtd></mtd>{_cell(f'<mtext>{escape(note)}</mtext>')}</mtr>" for note in self.notes)
         return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
 
     def __str__(self) -> str:
         return self.text()
 
+    def _repr_html_(self) -> str:
+        return f'<div style="overflow-x: auto" tabindex="0" role="group" aria-label="equations">{self.mathml()}</div>'
+
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _cell(mathml: str, align: str = "left") -> str:
+    """A table's cell; browsers heed `text-align`, and not MathML's own `columnalign`."""
+    return f'<mtd style="text-align: {align}">{mathml}</mtd>'
 
 
 def equations(outputs: Sequence[Tensor], convention: str = "columns") -> Equations:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from ...tensor import Tensor
-from ..text import several
+from ..text import ACTIVATIONS, several
 from . import algebra as al
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
 from .formulas import call_of, constant, express, is_matrix, native_columns
-from .symbols import ACTIVATIONS, Symbols
+from .symbols import Symbols
 
 DEEPEST = 8  # operations within each other in one equation
 SPLITS = ("split", "unstack")
@@ -147,7 +147,7 @@ def _shown(folded: Folded, pre_activations: set[Key]) -> dict[Key, None]:
     holding: set[Part] = set()
     for part in folded.parts:
         if part.is_leaf:
-            if isinstance(part.source, Tensor) and part.source.requires_grad:
+            if isinstance(part.source, Tensor) and part.source.requires_grad and not part.start:
                 holding.add(part)
             continue
         if part.op not in ACTIVATIONS and any(given in holding for given, _ in part.inputs):

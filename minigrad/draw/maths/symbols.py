@@ -9,7 +9,7 @@ from typing import Any
 
 from ...tensor import Tensor
 from ..collect import STEP
-from ..text import several
+from ..text import ACTIVATIONS, several
 from . import algebra as al
 from .expression import Expression, Time
 from .fold import Folded, Key, Part
@@ -17,7 +17,6 @@ from .styles import GREEK, clean
 
 OF_LAYER = re.compile(r"(.+)_l(\d+)(_reverse)?")
 LETTERS = {"weight": "W", "bias": "b"} | {name: letter for letter, name in GREEK.items()}
-ACTIVATIONS = {"sigmoid", "tanh", "relu", "softmax", "elu", "leaky_relu", "gelu", "softplus", "log_softmax"}
 
 
 def named(name: str, sup: tuple[str, ...] = (), time: Time | None = None) -> Expression:

@@ -67,7 +67,7 @@ class _Painter:
         width = float(look.get("stroke-width", 1)) if stroke != "none" else 0.0
         style: Any = "-" if not dashes or not width else (0, [dash / max(width, 0.1) for dash in dashes])
         self.order += 1
-        self.axes.add_patch(
+        self.axes.add_artist(  # add_patch would look for the limits of each path, most of the time that all takes
             PathPatch(
                 Path(vertices, codes).transformed(place),
                 facecolor=fill,
@@ -119,7 +119,7 @@ class _Painter:
             self.order += 1
             style = {"facecolor": look.get("fill", "#000000"), "edgecolor": edge, "linewidth": width}
             alpha = float(look.get("opacity", 1))
-            self.axes.add_patch(PathPatch(outline, zorder=self.order, alpha=alpha, clip_on=False, **style))
+            self.axes.add_artist(PathPatch(outline, zorder=self.order, alpha=alpha, clip_on=False, **style))
 
 
 INHERITED = ("fill", "stroke", "stroke-width", "font-size", "font-family", "font-weight", "opacity")

@@ -37,6 +37,10 @@ def page(scene: Scene) -> str:
     printer = Printer(scene.picture)
     return PAGE.format(
         title=escape(_encodable(scene.picture.title)),
+        heading="".join(
+            f"<sub>{escape(piece)}</sub>" if low else escape(piece)
+            for piece, low in text.indexed(_encodable(scene.picture.title))
+        ),
         style=here.joinpath("player.css").read_text("utf-8"),
         picture=_encodable(printer.text()),
         data=json.dumps(_contents(scene, printer.layout), separators=(",", ":"), allow_nan=False).replace(
@@ -325,7 +329,7 @@ PAGE = """<!doctype html>
 </head>
 <body>
 <header>
-<h1>{title}</h1>
+<h1>{heading}</h1>
 <label id="cutting" hidden>Truncate: <input id="cut" type="range" min="0" max="0" value="0" step="1">
 <output id="cut-now"></output></label>
 <span id="score" hidden></span>

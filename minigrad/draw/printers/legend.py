@@ -17,19 +17,23 @@ NAMES = {
     "output": "result",
 }
 SIZE = 12.5
+LINE = 22.0  # from one row to the next
 
 
-def legend(picture: Picture, theme: Theme) -> tuple[str, float]:
-    """SVG of the legend, and how wide it is."""
+def legend(picture: Picture, theme: Theme, room: float) -> tuple[str, float]:
+    """SVG of the legend, in rows of at most `room`, and how high they are below the first."""
     out: list[str] = []
-    x = 0.0
+    x = y = 0.0
 
     def add(mark: str, name: str, colour: str = "") -> None:
-        nonlocal x
-        out.append(f'<g transform="translate({n(x)} 0)">{mark}</g>')
+        nonlocal x, y
+        long = 28 + 0.54 * SIZE * len(name)
+        if x and x + long > room:
+            x, y = 0.0, y + LINE
+        out.append(f'<g transform="translate({n(x)} {n(y)})">{mark}</g>')
         fill = f' fill="{colour}"' if colour else ""
-        out.append(f'<text x="{n(x + 28)}" y="0"{fill}>{name}</text>')
-        x += 28 + 0.54 * SIZE * len(name) + 18
+        out.append(f'<text x="{n(x + 28)}" y="{n(y)}"{fill}>{name}</text>')
+        x += long + 18
 
     def line(colour: str, width: float, dash: str = "") -> str:
         dashes = f' stroke-dasharray="{dash}"' if dash else ""
@@ -55,4 +59,4 @@ def legend(picture: Picture, theme: Theme) -> tuple[str, float]:
             add(line(theme.gradient, 1.3, "6 3"), "gradient")
     if any(box.gradient for box in picture.nodes):
         add("", "∇ gradient of the result", theme.gradient)
-    return "".join(out), x
+    return "".join(out), y

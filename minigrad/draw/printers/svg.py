@@ -9,12 +9,14 @@ from ..layout.sheet import Layout, Rect
 from ..layout.typeset import typeset
 from ..maths.expression import latex
 from ..picture import Box, Edge, Picture
+from ..text import indexed
 from .legend import legend
 from .marks import course, formula, glyphs, head, n, rectangle, safe, way_back
 from .themes import THEMES, Theme, style_of
 
 SANS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 MONO = "ui-monospace, 'SF Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace"
+NARROWEST = 420.0  # what a sheet is wide inside, at least: room for a row of its legend
 EDGE = 24.0  # around everything
 BANDS = 34.0  # for the names of bands, at either side
 ASIDE = 4.5  # of a gradient's way back from the way there
@@ -42,12 +44,10 @@ class Printer:
 
     def text(self) -> str:
         picture, layout, theme = self.picture, self.layout, self.theme
-        key, key_width = legend(picture, theme)
-        width = (
-            max(layout.width + (2 * BANDS if picture.bands else 0.0), key_width, 0.62 * 20 * len(picture.title))
-            + 2 * EDGE
-        )
-        height = layout.height + 118.0
+        bands = 2 * BANDS if picture.bands else 0.0
+        inside = max(layout.width + bands, 0.62 * 20 * len(picture.title), NARROWEST)
+        key, key_height = legend(picture, theme, inside)
+        width, height = inside + 2 * EDGE, layout.height + key_height + 118.0
         left = (width - layout.width) / 2
         lines = [line for found in self.faces.values() for line in found]
         lines += [line for found in self.locals.values() for _, line in found]
@@ -61,14 +61,15 @@ class Printer:
             glyphs(words),
             f'<rect width="{n(width)}" height="{n(height)}" fill="{theme.paper}"/>',
             f'<text x="{n(EDGE)}" y="38" font-size="20" font-weight="600" fill="{theme.ink}">'
-            f"{safe(picture.title)}</text>",
+            f"{_title(picture.title)}</text>",
             f'<g transform="translate({n(left)} 60)">',
             *self._panels(),
             *self._edges(),
             *self._boxes(),
             *self._notes(),
             "</g>",
-            f'<g transform="translate({n(EDGE)} {n(height - 28)})" font-size="12.5" fill="{theme.ink}">{key}</g>',
+            f'<g transform="translate({n(EDGE)} {n(height - key_height - 28)})" font-size="12.5" fill="{theme.ink}">',
+            f"{key}</g>",
             "</svg>",
         ]
         return "\n".join(line for line in out if line) + "\n"
@@ -281,6 +282,19 @@ def _middle(path: Path) -> Point:
             longest, best = ((x + begin[0]) / 2, (y + begin[1]) / 2), length
         begin = piece[-1]
     return longest
+
+
+def _title(text: str, size: float = 20.0) -> str:
+    """A title, every `h_{t-1}` in it with its index set lower."""
+    out, below = "", False
+    for piece, low in indexed(text):
+        if not piece:
+            continue
+        shift = "" if low == below else f' dy="{"" if low else "-"}{n(size * 0.25)}"'
+        small = f' font-size="{n(size * 0.75)}"' if low else ""
+        out += f"<tspan{shift}{small}>{safe(piece)}</tspan>" if shift else safe(piece)
+        below = low
+    return out
 
 
 def _label(text: str, size: float = LABEL) -> str:

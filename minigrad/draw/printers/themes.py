@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..picture import Box
+from ..text import ACTIVATIONS
 
-FUNCTIONS = {"tanh", "sigmoid", "relu", "softmax", "log_softmax", "exp", "log", "softplus", "sqrt", "abs", "logsumexp"}
+FUNCTIONS = ACTIVATIONS | {"exp", "log", "sqrt", "abs", "logsumexp"}
 Look = tuple[str, str, float]  # fill, border, width of the border
 
 
