@@ -1,7 +1,5 @@
 """minigrad_rnn: recurrent networks whose backpropagation through time is the reverse walk of their unrolled graph."""
 
-import os
-
 from minigrad import errors
 
 from . import cells, metrics, training
@@ -10,6 +8,7 @@ from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell
 from .check import CellReport, Check, check_cell
 from .ctc import Labelling, ctc_greedy, ctc_prefix_beam
+from .data.padding import padded
 from .decode import Decoded, Decoder, LanguageModel, greedy, sample, sampling_probabilities, select, with_stop
 from .gradflow import (
     grad_norms,
@@ -29,8 +28,8 @@ from .layers import GRU, LSTM, RNN, Recurrent
 from .losses import last_steps, max_error, sequence_loss, soft_dtw
 from .models import SequenceModel
 from .noise import Noise
-from .seq2seq import Seq2Seq, exponential_decay, inverse_sigmoid_decay, linear_decay, padded
+from .seq2seq import Seq2Seq, exponential_decay, inverse_sigmoid_decay, linear_decay
 from .truncated import truncated_bptt
 from .unroll import unroll
 
-errors.OWN_FILES.add(os.path.dirname(__file__) + os.sep)  # so that errors name a line of the user's, not of ours
+errors.OWN_FILES.add(__file__.removesuffix("__init__.py"))  # so that errors name a line of the user's, not of ours

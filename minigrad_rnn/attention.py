@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,14 @@ from minigrad.errors import ShapeError
 from minigrad.nn import Module, init
 
 from .lengths import check_lengths
+
+
+class Alignment(NamedTuple):
+    """A text, what was made of it, and how much of each of its characters was read to write each (written, read)."""
+
+    read: str
+    written: str
+    weights: np.ndarray
 
 
 class Attention(Module):

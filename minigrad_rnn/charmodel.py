@@ -27,7 +27,7 @@ OWN = "training."  # what tensors of a checkpoint are called that are no weights
 
 
 class Written(NamedTuple):
-    """A symbol that a model has written or read, how likely it was (None if it was given), and the state after it."""
+    """The `code` of a symbol written or read, its `probability` (None if it was given), and the state after it."""
 
     code: int
     probability: float | None
@@ -37,7 +37,9 @@ class Written(NamedTuple):
 class CharModel(Module):
     """Symbols in, scores of the next symbol out; `cell`, `dropout` (between layers) and `options` as for `Recurrent`.
 
-    `output_dropout` is dropout on what the output layer reads.
+    Called with codes of `vocabulary` (time, batch) and a state; returns logits (time, batch, symbols) and the state
+    after. Each symbol is an `embedding` numbers wide, each of the layers `hidden` units. `output_dropout` is dropout
+    on what the output layer reads.
     """
 
     def __init__(
@@ -101,9 +103,9 @@ class CharModel(Module):
     ) -> Iterator[Written]:
         """Read the symbols `codes`, then yield `length` more of the model's own; the first yielded is the first read.
 
-        Drawn by `sampling_probabilities`; temperature 0 takes the likeliest. The model is left as it is, and so is
-        every generator of random numbers: several threads may write with one model. Raises AnomalyError where the
-        scores are not finite.
+        Drawn by `sampling_probabilities`, from the `seed` on; temperature 0 takes the likeliest. The model is left as
+        it is, and so is every generator of random numbers: several threads may write with one model. Raises
+        AnomalyError where the scores are not finite.
         """
         generator = np.random.default_rng(seed)
         state: State = None
@@ -136,7 +138,7 @@ class CharModel(Module):
         return codes
 
     def continue_text(self, prime: str, length: int, temperature: float = 1.0, seed: int = 0) -> Iterator[str]:
-        """Yield the texts of `length` symbols after `prime`, as `write` draws them. Raises TextError at once."""
+        """Yield the texts of `length` symbols after `prime`, as `CharModel.write` does. Raises TextError at once."""
         codes = self.start_codes(prime)
         written = self.write(codes, length, temperature, seed)
         return (self.vocabulary.decode([w.code]) for n, w in enumerate(written) if n >= len(codes))

@@ -30,7 +30,7 @@ class Decoder(Protocol):
 
 
 class Decoded(NamedTuple):
-    """A sequence of symbols, without the end symbol; its log-probability, with it; and whether it came."""
+    """A sequence of symbols, without the end symbol; its log-probability, with it; and whether it came (`ended`)."""
 
     symbols: list[int]
     log_probability: float
@@ -51,6 +51,7 @@ class LanguageModel:
         return None if prefix is None else _batch_first(self.model(mg.tensor(prefix), None)[1])
 
     def step(self, symbols: Any, state: Any) -> tuple[mg.Tensor, Any]:
+        """As of every `Decoder`: log-probabilities (batch, vocabulary) and the new state."""
         logits, state = self.model(mg.expand_dims(mg.tensor(symbols), 0), _batch_first(state))
         return mg.log_softmax(logits[0]), _batch_first(state)
 
@@ -118,12 +119,14 @@ def sample(
     The log-probability returned is the model's own, without temperature, top_k and top_p. All else as for `greedy`.
     """
     generator = np.random.default_rng(seed)
+    choose = lambda log_p: draw(sampling_probabilities(log_p, temperature, top_k, top_p), generator)
+    return _walk(decoder, state, symbols, max_length, end, choose)
 
-    def draw(log_p: np.ndarray) -> np.ndarray:
-        sums = sampling_probabilities(log_p, temperature, top_k, top_p).cumsum(axis=1)
-        return (sums > generator.random((len(sums), 1)) * sums[:, -1:]).argmax(axis=1)
 
-    return _walk(decoder, state, symbols, max_length, end, draw)
+def draw(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One symbol of each row (batch, vocabulary), drawn with these probabilities: (batch)."""
+    sums = probabilities.cumsum(axis=1)
+    return (sums > rng.random((len(sums), 1)) * sums[:, -1:]).argmax(axis=1)
 
 
 def sampling_probabilities(

@@ -16,15 +16,15 @@ from .unroll import unroll
 
 
 class Recurrent(Module):
-    """A stack of `num_layers` layers of one kind of cell, each in one or both directions.
+    """A stack of `num_layers` layers of one kind of cell, each in one direction, or in both if `bidirectional`.
 
-    `cell` is a Cell subclass, a registered name or "module:Class", and further options go to its constructor; or it
-    is one cell, already made, for one layer in one direction (then sizes are the cell's own). Called as
-    `layer(xs, state=None, lengths=None)` with `xs` (time, batch, input_size), or (batch, time, input_size) if
+    `cell` is a Cell subclass, a registered name or "module:Class", and further options go to its constructor with
+    `hidden_size`; or it is one cell, already made, for one layer in one direction (then sizes are the cell's own).
+    Called as `layer(xs, state=None, lengths=None)` with `xs` (time, batch, input_size), or (batch, time, input_size) if
     `batch_first`; returns (outputs, state). Outputs are (time, batch, output_size), both directions joined on the last
-    axis. Each part of the state has a leading axis of num_layers * directions: layer 0 forward, layer 0 backward,
-    layer 1 forward … (a list of states where the layers' shapes differ). A list of sequences (time_i, input_size) is a
-    batch of different lengths, and gives a list.
+    axis. Each part of the state has a leading axis of num_layers * directions: layer 0 forward, layer 0 backward, layer
+    1 forward … (a list of states where the layers' shapes differ). A list of sequences (time_i, input_size) is a batch
+    of different lengths, and gives a list.
 
     Between layers: `dropout`, in training; `between`, a function of a width that makes a module for sequences of that
     width (a feed-forward layer); `residual` adds to a layer's outputs its inputs (Wu et al. 2016, eq. 5), from the
@@ -104,7 +104,8 @@ class Recurrent(Module):
         ends, every, inputs = [], [], xs
         for layer in range(self.num_layers):
             if layer:
-                xs = self.dropout(self.between[layer - 1](xs) if self.between else xs)
+                with mg.scope(f"between {layer - 1} and {layer}"):
+                    xs = self.dropout(self.between[layer - 1](xs) if self.between else xs)
             before = xs
             if layer and self.skip:
                 xs = mg.concatenate([xs, inputs], axis=2)

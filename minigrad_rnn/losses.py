@@ -61,8 +61,8 @@ def last_steps(outputs: mg.Tensor, lengths: Any) -> mg.Tensor:
 def max_error(outputs: mg.Tensor, targets: Any, lengths: Any = None, reduction: str = "mean") -> mg.Tensor:
     """The largest |output - target| of each sequence, over its real steps and all features: (time, batch, …) both.
 
-    `reduction` is over the sequences: "mean", "sum", or "none" for (batch,). The gradient goes to the worst step alone.
-    Raises ShapeError for shapes and lengths that do not fit.
+    Outputs and targets are compared step by step. `reduction` is over the sequences: "mean", "sum", or "none" for
+    (batch,). The gradient goes to the worst step alone. Raises ShapeError for shapes and lengths that do not fit.
     """
     lengths, targets = _checked("max_error", outputs, targets, lengths, least=1)
     if targets.shape != outputs.shape:
@@ -89,9 +89,9 @@ def soft_dtw(
 
         r_ij = d_ij + min^γ(r_{i-1,j-1}, r_{i-1,j}, r_{i,j-1})    min^γ(a_1 … a_k) = -γ log Σ exp(-a / γ)
 
-    The loss is r at both ends, and can be negative. As γ goes to 0 it goes to that of dynamic time warping. `reduction`
-    is over the sequences: "mean", "sum", or "none" for (batch,). Padding must be finite. Raises ShapeError for shapes
-    and lengths that do not fit, ValueError for γ ≤ 0.
+    The loss is r at both ends, and can be negative. γ is `gamma`. As it goes to 0 it goes to that of dynamic time
+    warping. `reduction` is over the sequences: "mean", "sum", or "none" for (batch,). Padding must be finite. Raises
+    ShapeError for shapes and lengths that do not fit, ValueError for γ ≤ 0.
     """
     if not gamma > 0:
         raise ValueError(f"soft_dtw: gamma must be above 0, not {gamma}")

@@ -9,20 +9,32 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
+from minigrad.errors import ShapeError
 
 from .lengths import check_lengths
 
 Labels = Sequence[int] | np.ndarray
 
 
-def answers(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-    """The classes that scores stand for: the likeliest of several (an axis more than `targets`), or a logit above 0."""
-    return mg.argmax(outputs, axis=-1) if outputs.ndim == np.ndim(targets) + 1 else outputs > 0
+def predictions(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
+    """The classes that scores stand for, in the shape of `targets`.
+
+    The likeliest of several (an axis more than `targets`), or of one logit each (alike) whether it is above 0. Raises
+    ShapeError for other shapes, and for one score on an axis of its own: is it of one class, or a logit?
+    """
+    if outputs.shape == np.shape(targets):
+        return outputs > 0
+    if outputs.shape[:-1] != np.shape(targets) or outputs.shape[-1] == 1:
+        raise ShapeError(
+            f"scores {outputs.shape} do not go with targets {np.shape(targets)}: give targets of the same shape for "
+            "one logit each, and of the same without the last axis for scores of several classes"
+        )
+    return mg.argmax(outputs, axis=-1)
 
 
 def accuracy(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-    """1 for a right class, 0 for a wrong one; the shape is that of `targets`."""
-    return (answers(outputs, targets) == targets).astype(outputs.dtype)
+    """1 for a right class, 0 for a wrong one; the shape is that of `targets`. ShapeError as for `predictions`."""
+    return (predictions(outputs, targets) == targets).astype(outputs.dtype)
 
 
 def step_accuracy(outputs: mg.Tensor, targets: Any, lengths: Any) -> mg.Tensor:
@@ -36,12 +48,12 @@ def step_accuracy(outputs: mg.Tensor, targets: Any, lengths: Any) -> mg.Tensor:
 
 
 def squared_error(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-    """(output - target)² of each number."""
-    return mg.square(outputs - targets)
+    """(output - target)² of each number; shapes must be equal."""
+    return mg.nn.mse_loss(outputs, targets, reduction="none")
 
 
 def confusion(predicted: Any, actual: Any, classes: int) -> np.ndarray:
-    """How often class i (row) was taken for class j (column): counts (classes, classes) of two arrays of classes."""
+    """How often class i (row) was taken for class j (column): counts (classes, classes) of `predicted` and `actual`."""
     pairs = np.asarray(actual).ravel().astype(np.int64) * classes + np.asarray(predicted).ravel().astype(np.int64)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
@@ -79,7 +91,7 @@ def error_rate(written: Sequence[Labels], references: Sequence[Labels]) -> float
 
 
 def chrf(written: Sequence[str], references: Sequence[str], longest: int = 6, beta: float = 2.0) -> float:
-    """The character n-gram F-score chrF of texts, from 0 to 1 (Popović 2015, eq. 1).
+    """The character n-gram F-score chrF of what was written, with `references`, from 0 to 1 (Popović 2015, eq. 1).
 
     Precision and recall of the n-grams of all texts together, without spaces, each a mean over n = 1 to `longest`;
     recall counts `beta` times as much. Raises ValueError unless there is a reference for each text.
@@ -109,3 +121,15 @@ def _grams(text: str, n: int) -> Counter[str]:
 def matching(found: Iterable[Any], right: Iterable[Any]) -> float:
     """The share of `found` that equal what is `right`, one by one. Raises ValueError unless they are as many."""
     return float(np.mean([one == other for one, other in zip(found, right, strict=True)]))
+
+
+def majority(known: Iterable[Any], right: Iterable[Any]) -> tuple[Any, float]:
+    """The commonest of `known`, and the share of what is `right` that it equals: a figure that must be beaten.
+
+    Raises ValueError where there is none of either.
+    """
+    known, right = Counter(known), list(right)
+    if not known or not right:
+        raise ValueError("majority takes what is known and what is right, at least one of each")
+    ((commonest, _),) = known.most_common(1)
+    return commonest, float(np.mean([one == commonest for one in right]))

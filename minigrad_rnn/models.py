@@ -6,12 +6,16 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import Any
 
-import minigrad as mg
-from minigrad.nn import Dropout, Linear, Module, Sequential
+import numpy as np
 
-from .cells import JordanCell, NARXCell
+import minigrad as mg
+from minigrad.nn import Dropout, Embedding, Linear, Module, Sequential
+
+from .cells import Cell, JordanCell, NARXCell, State
+from .evaluating import evaluating
 from .layers import Recurrent
 from .losses import last_steps
+from .unroll import unroll
 
 
 class SequenceModel(Module):
@@ -35,6 +39,20 @@ class SequenceModel(Module):
         return self.head(self.dropout(hidden))
 
 
+class SymbolModel(SequenceModel):
+    """A SequenceModel that reads symbols, (time, batch) integers below `symbols`, each first turned into a vector.
+
+    That has as many numbers as `recurrent` reads, `recurrent.input_size`. All else as for `SequenceModel`.
+    """
+
+    def __init__(self, symbols: int, recurrent: Recurrent, outputs: int, last: bool = False, dropout: float = 0.0):
+        super().__init__(recurrent, outputs, last, dropout)
+        self.embedding = Embedding(symbols, recurrent.input_size)
+
+    def forward(self, xs: Any, lengths: Any = None) -> mg.Tensor:
+        return super().forward(self.embedding(xs), lengths)
+
+
 class PerStep(Module):
     """Layers for batches, at each step of sequences by itself: (time, batch, …) -> (time, batch, …).
 
@@ -51,6 +69,26 @@ class PerStep(Module):
         return mg.reshape(outputs, (T, N, *outputs.shape[1:]))
 
 
+class OverWindows(Module):
+    """Layers over windows of `length` steps, each by itself: (time, batch, feature) -> their mean, (batch, classes).
+
+    `layers` make scores (…, classes) of vectors (…, length · feature), and the mean is over the windows. These follow
+    each other; those that are not whole in a sequence (`lengths`, (batch,)) are left out, but for the first.
+    """
+
+    def __init__(self, layers: Module, length: int):
+        self.layers, self.length = layers, length
+
+    def forward(self, xs: Any, lengths: Any) -> mg.Tensor:
+        xs = mg.tensor(xs)
+        count, (T, N, features) = max(1, len(xs) // self.length), xs.shape
+        xs = mg.pad(xs, ((0, max(0, self.length - T)), (0, 0), (0, 0)))[: count * self.length]
+        windows = mg.swapaxes(xs.reshape(count, self.length, N, features), 1, 2).reshape(count, N, -1)
+        whole = mg.clip(mg.tensor(lengths) // self.length, 1, count)
+        inside = mg.tensor(xs.backend.xp.arange(count)[:, None]) < whole
+        return mg.where(mg.expand_dims(inside, 2), self.layers(windows), 0).sum(axis=0) / mg.expand_dims(whole, 1)
+
+
 class OpenLoop(Module):
     """A cell whose past is its outputs (Jordan, NARX), given the true ones: teacher forcing, all steps at once.
 
@@ -65,6 +103,15 @@ class OpenLoop(Module):
         return self.cell.open_loop(xs, targets)[self.skip :]
 
 
+def closed_loop(cell: Cell, xs: Any, state: State = None) -> np.ndarray:
+    """What a cell whose past is its outputs makes of inputs `xs` by itself: (time, batch, feature) to (…, output).
+
+    Its own outputs are fed back, from `state` on (None: from rest); without gradients.
+    """
+    with evaluating(cell):
+        return unroll(cell, mg.tensor(xs, dtype=next(cell.parameters()).dtype), state)[0].numpy()
+
+
 def parameter_count(model: Module) -> int:
     """How many numbers are learned in a model."""
     return sum(parameter.size for parameter in model.parameters())
@@ -73,7 +120,8 @@ def parameter_count(model: Module) -> int:
 def as_large(make: Callable[[int], Module], as_model: Module, widths: range = range(4, 513)) -> int:
     """The width with which `make(width)` has as many parameters as `as_model`, or the nearest that there is.
 
-    So that two architectures are compared at equal sizes. The wider a model, the more parameters it must have.
+    The width is one of `widths`, which rise. So two architectures are compared at equal sizes. The wider a model, the
+    more parameters it must have.
     """
     wanted = parameter_count(as_model)
     place = bisect_left(widths, wanted, key=lambda width: parameter_count(make(width)))

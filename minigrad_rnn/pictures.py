@@ -27,8 +27,9 @@ def unrolled(
 ) -> Any:
     """The unrolled graph of one sequence through `cell`, with a squared-error loss on all of its outputs, as a drawing.
 
-    The weights come from the generator that `mg.seed` restarts. With `backward` the gradients of the loss are there.
-    `cell_options` go to the cell's constructor, others to `mg.draw`.
+    `inputs` features come in at each of so many `steps`, the cell has `hidden` units; `num_layers` and `bidirectional`
+    are those of `Recurrent`. The weights come from the generator that `mg.seed` restarts. With `backward` the gradients
+    of the loss are there. `cell_options` go to the cell's constructor, others to `mg.draw`.
     """
     cell_class = cells.get(cell) if isinstance(cell, str) else cell
     numbers = np.random.default_rng(0)
@@ -41,7 +42,11 @@ def unrolled(
         outputs, _ = layer(mg.tensor(xs))
         what += f", {num_layers} layer{'s' if num_layers > 1 else ''}{', both directions' if bidirectional else ''}"
     else:
-        outputs, _ = unroll(made, mg.tensor(xs))
+        state = made.initial_state(1)
+        if options.get("level", "op") in ("gate", "op"):  # so that what is made of states and inputs alone is recorded
+            for name, part in zip(made.state_names, state if isinstance(state, tuple) else (state,), strict=True):
+                part.requires_grad, part.name = True, f"{name}_-1"
+        outputs, _ = unroll(made, mg.tensor(xs), state)
     targets = mg.tensor(numbers.uniform(-1, 1, outputs.shape).round(1), dtype=outputs.dtype, name="targets")
     loss = mg.square(outputs - targets).mean().named("loss")
     if backward:
@@ -59,7 +64,7 @@ def answering(
     state: cells.State = None,
     **options: Any,
 ) -> Any:
-    """The graph of `recurrent` over `xs` whose outputs of some `steps` only are read by `head`, as a drawing.
+    """The graph of `recurrent` over `xs` from `state` on, of whose outputs `head` reads those of `steps`, as a drawing.
 
     The shape of a network, in other words: slice(None) for many to many, slice(-1, None) for many to one. `options` go
     to `mg.draw`.

@@ -1,15 +1,25 @@
-"""Plots in one style, without a window: made with `axes`, written with `save_plot`."""
+"""Plots in one style, without a window: made with `axes`, written with `save_plot`.
+
+`xlabel` and `ylabel` say what the axes are, `title` or `titles` what is shown; `size` is that of the figure, (width,
+height) in inches.
+"""
 
 from __future__ import annotations
 
+import functools
+import io
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from minigrad.errors import MinigradError
 from minigrad.serialize import atomic_write
+
+if TYPE_CHECKING:
+    from .attention import Alignment
 
 # A picture's suffix -> what is left out of the file, so that the same run gives the same bytes.
 FORMATS: dict[str, dict[str, None]] = {
@@ -18,6 +28,10 @@ FORMATS: dict[str, dict[str, None]] = {
     ".pdf": {"CreationDate": None},
 }
 COLORS = ("#08519c", "#d94801", "#238b45", "#6a51a3", "#a50f15", "#525252", "#008080", "#b8860b", "#c51b8a", "#000000")
+
+# Where a machine has them, for the scripts that matplotlib's own font has not.
+FALLBACKS = ("Noto Sans CJK JP", "Noto Sans JP", "Noto Sans SC", "Hiragino Sans", "Yu Gothic", "Microsoft YaHei",
+             "Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai", "Arial Unicode MS")  # fmt: skip
 
 
 class PlotError(MinigradError, ValueError):
@@ -36,14 +50,20 @@ def panels(
     titles: Sequence[str] = (),
     size: tuple[float, float] | None = None,
     share: bool = False,
+    rows: int = 1,
 ) -> list[Any]:
-    """`count` axes side by side on one figure; with `share` their scales are the same."""
-    from matplotlib.figure import Figure
+    """`count` axes side by side on one figure, in so many `rows`; with `share` their scales are the same.
 
-    figure = Figure(figsize=size or (max(6, 4.5 * count), 4.5), dpi=120, layout="constrained")
-    made = list(figure.subplots(1, count, squeeze=False, sharex=share, sharey=share)[0])
+    Raises ValueError unless the rows are equally long.
+    """
+    columns, left_over = divmod(count, rows)
+    if left_over:
+        raise ValueError(f"{count} panels do not fill {rows} rows: give as many for each")
+    figure = _figure()(figsize=size or (max(6, 4.5 * columns), 4.5 * rows), dpi=120, layout="constrained")
+    made = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
     for number, one in enumerate(made):
-        one.set(xlabel=xlabel, ylabel=ylabel if number == 0 or not share else "")
+        lowest, first = number >= columns * (rows - 1), number % columns == 0
+        one.set(xlabel=xlabel if lowest or not share else "", ylabel=ylabel if first or not share else "")
         one.set_title(titles[number] if number < len(titles) else "")
         one.set_prop_cycle(color=COLORS)
         one.grid(alpha=0.3)
@@ -51,11 +71,49 @@ def panels(
     return made
 
 
-def surface(x: np.ndarray, y: np.ndarray, z: np.ndarray, labels: Sequence[str], title: str = "") -> Any:
-    """Axes with a landscape: heights `z` over a grid (`numpy.meshgrid`) of `x` and `y`; `labels` of the three."""
+@functools.cache
+def _figure() -> Any:
+    """The class of figures: matplotlib's, finished as it is written, and shown by a notebook."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 7), dpi=120, layout="constrained")
+    class Finished(Figure):
+        def savefig(self, *args: Any, **options: Any) -> None:
+            _finish(self)
+            with rc_context({"svg.hashsalt": "minigrad"}), warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
+                super().savefig(*args, **({"bbox_inches": "tight"} | options))  # what stands out is not cut off
+
+        def _repr_png_(self) -> bytes:
+            file = io.BytesIO()
+            self.savefig(file, format="png", metadata=FORMATS[".png"])
+            return file.getvalue()
+
+    return Finished
+
+
+def _finish(figure: Any) -> None:
+    """Give what has labels a legend, panels alike one; set text as it stands, in fonts that have its letters."""
+    from matplotlib.font_manager import fontManager
+    from matplotlib.text import Text
+
+    shown: list[list[str]] = [[]]
+    for one in figure.axes:
+        _, labels = one.get_legend_handles_labels()
+        if one.get_legend() is None and labels not in shown:
+            one.legend(frameon=False)
+        shown.append(labels)
+    known = set(fontManager.get_font_names())
+    scales = {axis for one in figure.axes for axis in (one.xaxis, one.yaxis) if axis.get_scale() == "log"}
+    powers = {label for axis in scales for label in axis.get_ticklabels(which="both")}
+    for text in figure.findobj(Text):
+        text.set_parse_math(text in powers)  # elsewhere a dollar sign is one
+        text.set_family([*text.get_family(), *(name for name in FALLBACKS if name in known)])
+
+
+def surface(x: np.ndarray, y: np.ndarray, z: np.ndarray, labels: Sequence[str], title: str = "") -> Any:
+    """Axes with a landscape: heights `z` over a grid (`numpy.meshgrid`) of `x` and `y`; `labels` of the three."""
+    figure = _figure()(figsize=(9, 7), dpi=120, layout="constrained")
     made: Any = figure.add_subplot(projection="3d", computed_zorder=False)  # so that lines drawn on it are seen
     made.plot_surface(x, y, z, cmap="Blues", rcount=len(z), ccount=len(z[0]), linewidth=0, antialiased=False)
     made.set(xlabel=labels[0], ylabel=labels[1], zlabel=labels[2], title=title)
@@ -63,7 +121,7 @@ def surface(x: np.ndarray, y: np.ndarray, z: np.ndarray, labels: Sequence[str], 
 
 
 def plot_confusion(counts: np.ndarray, classes: Sequence[str], axes: Any) -> Any:
-    """Draw a confusion matrix (`metrics.confusion`) on `axes`: counts, dark by the share of the row. Returns them."""
+    """Draw a confusion matrix (`metrics.confusion`) of `classes` on `axes`, dark by the row's share. Returns them."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     _image(axes, shares, classes, classes, vmin=0, vmax=1)
     axes.set(xlabel="taken for", ylabel="is")
@@ -78,6 +136,21 @@ def plot_attention(weights: np.ndarray, read: Sequence[str], written: Sequence[s
         _image(axes, weights, written, read, vmin=0, vmax=1)
     axes.set(xlabel="read", ylabel="written")
     return axes
+
+
+def plot_alignments(
+    found: Sequence[Alignment], titles: Sequence[str] = (), size: tuple[float, float] | None = None
+) -> Any:
+    """Draw attention weights (`Translation.alignment`) side by side, "read → written" over each if there is no title.
+
+    What wrote nothing has no panel. Returns the first one's axes.
+    """
+    titles = titles or [f"{one.read} → {one.written}" for one in found]
+    shown = [(one, title) for one, title in zip(found, titles, strict=True) if one.written]
+    made = panels(max(1, len(shown)), titles=["" if shown else "nothing was written"], size=size)
+    for (one, title), own in zip(shown, made):
+        plot_attention(one.weights, list(one.read), list(one.written), own).set_title(title)
+    return made[0]
 
 
 def _image(axes: Any, values: np.ndarray, rows: Sequence[str], columns: Sequence[str], **options: Any) -> None:
@@ -113,13 +186,23 @@ def plot_bars(values: Mapping[str, float], axes: Any, reference: tuple[str, floa
         name, value = reference
         axes.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{name}: {value:.3g}")
         axes.margins(y=0.2)  # room for the legend above the bars
-        axes.legend(frameon=False)
     axes.grid(axis="x", visible=False)
     return axes
 
 
+def plot_forecasts(actual: np.ndarray, said: Mapping[str, np.ndarray], axes: Any, label: str = "actual") -> Any:
+    """Draw a series (time,) on `axes`, broad and grey, called `label`, and a line for each of what models `said` of it.
+
+    Returns the axes.
+    """
+    axes.plot(actual, color="#999999", linewidth=4, alpha=0.7, label=label)
+    for name, line in said.items():
+        axes.plot(line, linewidth=1.2, label=name)
+    return axes
+
+
 def plot_films(films: np.ndarray, texts: Sequence[str], axes: Any) -> Any:
-    """Draw films (time, films, 3, height, width), from 0 to 1, on `axes`: a row of frames each, its text beside it."""
+    """Draw films (time, films, 3, height, width), from 0 to 1, on `axes`: a row of frames each, `texts` beside them."""
     T, N, _, height, width = films.shape
     gap = 1 + min(height, width) // 12
     image = np.ones((N * (height + gap) - gap, T * (width + gap) - gap, 3))
@@ -175,7 +258,7 @@ def plot_piano_roll(notes: Sequence[tuple[float, float, int]], axes: Any) -> Any
 
 
 def plot_tagged(texts: Sequence[str], tags: Sequence[str], names: Mapping[str, str], axes: Any) -> Any:
-    """Write texts on `axes`, a line each, every character in the colour of its tag; `names` has each tag's."""
+    """Write texts on `axes`, a line each, characters in the colours of their `tags`; `names` says what the tags are."""
     from matplotlib.patches import Patch
 
     colors = dict(zip(names, COLORS))
@@ -211,13 +294,11 @@ def legend_beside(axes: Any) -> None:
 
 
 def save_plot(axes: Any, path: Path) -> None:
-    """Write the figure of `axes`, in the format that the name says. Raises PlotError if it says none that there is."""
+    """Write the figure of `axes` to `path`, in the format of its name; what has labels gets a legend, panels alike one.
+
+    Raises PlotError if the name says no format that there is.
+    """
     if path.suffix not in FORMATS:
         raise PlotError(f"{path} says no format of a picture: end it in one of {', '.join(FORMATS)}")
-    from matplotlib import rc_context
-    from matplotlib.text import Text
-
-    for text in axes.figure.findobj(Text):
-        text.set_parse_math(False)  # a dollar sign is one
-    with atomic_write(path) as temporary, rc_context({"svg.hashsalt": "minigrad"}):
+    with atomic_write(path) as temporary:
         axes.figure.savefig(temporary, format=path.suffix[1:], metadata=FORMATS[path.suffix])

@@ -7,6 +7,7 @@
 
 `loss` takes a vector (n,), float64, and gives a number, which need not have a derivative. `best` is the best vector
 that was tried, `best_loss` its loss, `evaluations` how often a loss was asked; one that is no number is the worst.
+`rng` is a NumPy generator, or a seed for one.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ import numpy as np
 
 from minigrad.nn import Module
 
+from .data.synthetic import Random
+
 Loss = Callable[[np.ndarray], float]
-Random = np.random.Generator | int
 
 
 def numbers_of(model: Module) -> np.ndarray:
-    """All parameters of a model, one after the other: (n,) float64."""
-    return np.concatenate([parameter.numpy().ravel() for parameter in model.parameters()]).astype("float64")
+    """All parameters of a model, one after the other: (n,) float64. Raises ValueError for a model that has none."""
+    found = [parameter.numpy().ravel() for parameter in model.parameters()]
+    if not found:
+        raise ValueError(f"{type(model).__name__} has no parameters: there is nothing to search for")
+    return np.concatenate(found).astype("float64")
 
 
 def set_numbers(model: Module, numbers: np.ndarray) -> None:
     """Set the parameters to what `numbers_of` gave of such a model. Raises ValueError for more or fewer numbers."""
     parameters = list(model.parameters())
-    ends = np.cumsum([parameter.size for parameter in parameters])
+    ends = np.cumsum([0, *(parameter.size for parameter in parameters)])
     if np.shape(numbers) != (ends[-1],):
         raise ValueError(f"the parameters are {ends[-1]} numbers, and {np.shape(numbers)} were given")
-    for parameter, part in zip(parameters, np.split(numbers, ends[:-1]), strict=True):
+    for parameter, part in zip(parameters, np.split(np.asarray(numbers), ends[1:-1])):
         parameter.data[...] = parameter.backend.asarray(part.reshape(parameter.shape).astype(parameter.dtype))
         parameter.mark_written()
 
@@ -70,7 +75,8 @@ class Genetic(Search):
     best live on; the other places go to children. A child's parents are the best of three drawn at random each; every
     number of it is drawn between those of its parents, and up to `blend` of their distance beyond (BLX-α, Eshelman and
     Schaffer 1993), and then with probability `mutation` moved by a normal number of deviation `spread`, which shrinks
-    by `decay` from one generation to the next. Raises ValueError for a population that cannot have children.
+    by `decay` from one generation to the next. Raises ValueError for a population of less than 3 or no more than its
+    elite, and for numbers that are no spread, probability, decay or blend.
     """
 
     def __init__(
@@ -88,6 +94,11 @@ class Genetic(Search):
         super().__init__(loss, start, rng)
         if not 0 <= elite < population or population < 3:
             raise ValueError(f"a population is at least 3, and more than its elite, not {population} with {elite}")
+        if spread < 0 or not 0 <= mutation <= 1 or not 0 < decay <= 1 or blend < 0:
+            raise ValueError(
+                "spread and blend must be at least 0, mutation from 0 to 1, and decay above 0 and at most 1, not "
+                f"{spread}, {blend}, {mutation} and {decay}"
+            )
         self.elite, self.spread, self.mutation, self.decay, self.blend = elite, spread, mutation, decay, blend
         self.population = self.best + self.rng.normal(0, spread, (population, len(self.best)))
         self.population[0] = self.best
@@ -116,7 +127,8 @@ class Annealing(Search):
     A move for the worse by Δ is made with probability exp(-Δ / T) (Kirkpatrick, Gelatt and Vecchi 1983); then T is
     multiplied by `cooling`. How far each number is moved, at first up to `reach`, is set so that about half of its
     moves are made (Corana, Marchesi, Martini and Ridella 1987). `temperature`, the first T, is in units of the loss.
-    Raises ValueError if that is not above 0, or the loss at the start no number.
+    Raises ValueError unless temperature and `reach` are above 0, `cooling` is above 0 and at most 1, and there is a
+    move, and if the loss at the start is no number.
     """
 
     def __init__(
@@ -130,12 +142,18 @@ class Annealing(Search):
         rng: Random = 0,
     ):
         super().__init__(loss, start, rng)
+        if not 0 < temperature < math.inf:
+            raise ValueError(f"temperature must be above 0, not {temperature}")
+        if not 0 < cooling <= 1:
+            raise ValueError(f"cooling must be above 0 and at most 1, not {cooling}")
+        if moves < 1:
+            raise ValueError(f"moves must be at least 1, not {moves}")
+        if not 0 < reach < math.inf:
+            raise ValueError(f"reach must be above 0, not {reach}")
         self.here = self.best.copy()
         self.loss_here = self.ask(self.here)
         if not math.isfinite(self.loss_here):
             raise ValueError("the loss at the start is no number: start from elsewhere")
-        if temperature <= 0:
-            raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature, self.cooling, self.moves = temperature, cooling, moves
         self.reach = np.full(len(self.here), float(reach))
 

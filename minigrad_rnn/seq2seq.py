@@ -5,7 +5,7 @@ What a recurrent network can map to what (Karpathy 2015), and what makes it here
     one to one              a module without time: `mg.nn.Sequential`
     many to one             head(last_steps(layer(xs, lengths=lengths)[0], lengths))
     many to many, in step   head(layer(xs, lengths=lengths)[0]), with `sequence_loss` over it
-    one to many             head(layer(previous_symbols, state)[0]), the one input made into `state`
+    one to many             `OneToMany`
     many to many, delayed   `Seq2Seq`; by a fixed delay d, head(layer(xs)[0][d:]) of an input padded with d steps
 """
 
@@ -14,8 +14,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 import minigrad as mg
 from minigrad.errors import ShapeError
@@ -42,8 +40,8 @@ class Seq2Seq(Module):
 
     `source` and `target` are the numbers of symbols, each of which gets an `embedding` numbers wide; or modules that
     make inputs (batch …, embedding) of what stands for a symbol (a `Linear`, for vectors). The encoder is a stack of
-    `layers`, in both directions if `bidirectional`, the decoder one of as many layers. `cell` and further `options` are
-    those of `Recurrent`.
+    `layers` of `hidden` units, in both directions if `bidirectional`, the decoder one of as many layers. `cell` and
+    further `options` are those of `Recurrent`.
 
     The encoder's context C is the first part of its top layer's final state, of all directions. `start_from` "state"
     starts each layer of the decoder with the final state of the encoder's (Sutskever, Vinyals and Le 2014), of both
@@ -172,7 +170,7 @@ class Seq2Seq(Module):
         previous = mg.full_like(targets[0], 0 if self.continuous else self.start_symbol)
         outputs, weights = [], []
         for t, target in enumerate(mg.unstack(targets)):
-            output, states, read = self._step(previous, states, source, t)
+            output, states, read = self._step(previous, states, source, len(sources) + t)
             outputs.append(output)
             weights.append(read)
             previous = target
@@ -217,11 +215,14 @@ class Seq2Seq(Module):
     def _step(
         self, previous: mg.Tensor, states: list[State], source: Source, t: int = 0
     ) -> tuple[mg.Tensor, list[State], Any]:
-        """Step t: what stands for the last symbol (batch, …), the layers' states -> outputs, states, and weights."""
+        """What stands for the last symbol (batch, …), the layers' states -> outputs, states, and weights.
+
+        In drawings it is step t, counted on from the encoder's.
+        """
         step, context, after, weights = f"t={t}", source.context, [], None
         if self.attention and self.feed_context:
             context, weights = self._attend(_joined(parts_of(states[-1])[:1]), source, step)
-        with mg.scope("decoder", step, "input"):
+        with mg.scope("decoder", "layer 0", step, "input"):
             x = _named(self.target_embedding(previous), f"y_{t - 1}")
             if self.feed_context:
                 x = mg.concatenate([x, context], axis=1)
@@ -248,6 +249,58 @@ class Seq2Seq(Module):
         """`data` as a Tensor where the parameters are."""
         backend = next(self.parameters()).backend
         return data if isinstance(data, mg.Tensor) else mg.Tensor(backend.asarray(data))
+
+
+class OneToMany(Module):
+    """One input into a sequence of symbols: `model(inputs, previous)` -> logits (time, batch, symbols); a `Decoder`.
+
+    `reads` makes vectors (batch, hidden) of the inputs. They are the state that the `cell`, of one part, starts with
+    (Karpathy 2015); or with `every_step` an input of each step, beside the symbol before, and the first state is 0
+    (Goodfellow, Bengio and Courville 2016, figure 10.9). `previous` (time, batch) has the symbols before.
+    """
+
+    def __init__(
+        self, reads: Module, cell: type[Cell] | str, symbols: int, embedding: int, hidden: int, every_step: bool = False
+    ):
+        self.reads, self.every_step = reads, every_step
+        self.embedding = Embedding(symbols, embedding)
+        self.recurrent = Recurrent(cell, embedding + hidden * every_step, hidden)
+        self.output = Linear(hidden, symbols)
+
+    def forward(self, inputs: Any, previous: Any) -> mg.Tensor:
+        return self._write(previous, *self.start(inputs))[0]
+
+    def start(self, inputs: Any) -> tuple[mg.Tensor, mg.Tensor]:
+        """What was read of the inputs, and the first state, both (batch, hidden)."""
+        read = self.reads(mg.tensor(inputs))
+        return read, mg.zeros_like(read) if self.every_step else read
+
+    def step(self, symbols: Any, state: Any) -> tuple[mg.Tensor, Any]:
+        """The symbols before (batch), the state -> log-probabilities of the next (batch, symbols), the new state."""
+        logits, h = self._write(mg.expand_dims(mg.tensor(symbols), 0), *state)
+        return mg.log_softmax(logits[0]), (state[0], h)
+
+    def _write(self, previous: Any, read: mg.Tensor, h: mg.Tensor) -> tuple[mg.Tensor, mg.Tensor]:
+        xs = self.embedding(mg.tensor(previous))
+        if self.every_step:
+            xs = mg.concatenate([xs, mg.broadcast_to(read, (len(xs), *read.shape))], axis=2)
+        outputs, state = self.recurrent(xs, mg.expand_dims(h, 0))
+        return self.output(outputs), state[0]
+
+
+class ScheduledSampling(Module):
+    """A Seq2Seq that reads the truth with the probability `schedule(update)` in training, its own outputs in use.
+
+    `model(sources, targets)` -> outputs (Bengio et al. 2015, section 2.4); updates are counted from 0.
+    """
+
+    def __init__(self, seq2seq: Seq2Seq, schedule: Callable[[int], float]):
+        self.seq2seq, self.schedule, self.updates = seq2seq, schedule, 0
+
+    def forward(self, sources: Any, targets: Any, source_lengths: Any = None) -> mg.Tensor:
+        probability = self.schedule(self.updates) if self.training else 0.0
+        self.updates += self.training
+        return self.seq2seq(sources, targets, source_lengths, probability)
 
 
 def likeliest(logits: mg.Tensor) -> mg.Tensor:
@@ -294,22 +347,6 @@ def _swapped(source: Source) -> Source:
     if source.memory is None or source.keys is None:
         return source
     return source._replace(memory=mg.swapaxes(source.memory, 0, 1), keys=mg.swapaxes(source.keys, 0, 1))
-
-
-def padded(sequences: Sequence[Sequence[int] | np.ndarray], end: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Lists of symbols as one array (time, batch), and their lengths; `end`, if given, is put behind each first.
-
-    What is past a sequence's end is 0. Raises ShapeError for no sequences, or none that is longer than 0.
-    """
-    behind = [] if end is None else [end]
-    rows = [np.array([*row, *behind], np.int64) for row in sequences]
-    lengths = np.array([len(row) for row in rows], np.int64)
-    if not lengths.any():
-        raise ShapeError("padded takes sequences of symbols, one longer than 0, and was given none")
-    array = np.zeros((lengths.max(), len(rows)), np.int64)
-    for n, row in enumerate(rows):
-        array[: len(row), n] = row
-    return array, lengths
 
 
 def linear_decay(i: float, k: float = 1.0, c: float = 1e-4, least: float = 0.0) -> float:

@@ -1,4 +1,8 @@
-"""Recurrent cells: one step each. Everything about time comes from outside."""
+"""Recurrent cells: one step each. Everything about time comes from outside.
+
+A step takes an input (batch, `input_size`) and a state (batch, `hidden_size`), or a tuple of such parts. Where a
+docstring says input and hidden in a shape, these are meant. Without `bias` there is none.
+"""
 
 from .base import Cell, State, parts_of
 from .convlstm import ConvLSTMCell

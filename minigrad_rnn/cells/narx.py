@@ -20,7 +20,8 @@ class NARXCell(Cell):
     run is the closed loop, the network's own outputs fed back; `open_loop` gives it the true ones, all steps at once,
     as in training. The state is the past outputs (K output), the latest first, and with L > 0 the past inputs
     (L input). U is weight_ih ((L + 1) input, hidden), A is weight_yh (K output, hidden), V is weight_hy (hidden,
-    output); bias (hidden), bias_y (output). Raises ValueError for taps or a width that cannot be.
+    output); bias (hidden), bias_y (output). `nonlinearity` φ as for
+    `JordanCell`. Raises ValueError for taps or a width that cannot be.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class NARXCell(Cell):
         return self._output(mg.concatenate(window, axis=2), mg.concatenate(before, axis=2))
 
     def after(self, xs: Any, targets: Any) -> Any:
-        """The state after steps of these true inputs (time, batch, input) and outputs (time, batch, output).
+        """The state after steps of true inputs (time, batch, input) and outputs, `targets` (time, batch, output).
 
         From there on a run forecasts, its own outputs fed back. Raises ShapeError for sequences of different lengths,
         or shorter than the taps.

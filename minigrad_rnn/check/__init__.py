@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Check:
-    """One thing that was tried. `message` says what is wrong, or that it was not run."""
+    """One thing that was tried: its `name`, whether it `passed`, in `message` what is wrong, or that it did not run."""
 
     name: str
     passed: bool
@@ -55,7 +55,8 @@ def check_cell(
 ) -> CellReport:
     """Try a cell wherever cells are used, print a table of what passed (unless `quiet`), and return it.
 
-    `cell_class` is a Cell subclass, a registered name or "module:Class", and `options` go to its constructor. Tried
+    `cell_class` is a Cell subclass, a registered name or "module:Class", and `options` go to its constructor, as
+    do `input_size` and `hidden_size`. Tried
     are: parameters, one step, a step that leaves nothing on `self`, dtypes, gradients against finite differences,
     independence of the sequences in a batch, lengths, both directions, the compiled loop, stacking, truncation, drawing
     at every level, equations, saving and loading; all in evaluation mode. The result is true if all passed, and lists

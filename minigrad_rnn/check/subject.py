@@ -59,7 +59,7 @@ class Subject:
         return {f.__code__.co_filename for kind in self.classes for f in vars(kind).values() if inspect.isfunction(f)}
 
     def line(self, pattern: str) -> str | None:
-        """The first line of the cell's methods, but for `__init__`, that `pattern` is found in: "file:line: source"."""
+        """The first line of the cell's methods, but for `__init__`, that `pattern` is found in: "a.py:7: h = …"."""
         for kind in self.classes:
             for name, method in vars(kind).items():
                 if inspect.isfunction(method) and name != "__init__":

@@ -1,4 +1,8 @@
-"""Data, and what every model must beat on them."""
+"""Data, and what every model must beat on them.
+
+`path` is a file of the user's own, `rng` the NumPy generator that numbers are drawn from, or a seed for one. Sequences
+are arrays with time first. What ships with a package that is missing raises DataError, which names it.
+"""
 
 from . import synthetic
 from .errors import DataError

@@ -9,13 +9,15 @@ import numpy as np
 
 from .errors import DataError, package
 from .labelled import Labelled
-from .padding import stacked
+from .padding import padded
+from .splits import held_out
+from .synthetic import Random
 from .table import numbers_of, read_rows
 
 NAMES = ("sequence", "activity")  # columns of a file of the user's
 
 
-def activities(path: str | Path | None = None, seed: int = 0) -> tuple[Labelled, Labelled, list[str]]:
+def activities(path: str | Path | None = None, rng: Random = 0) -> tuple[Labelled, Labelled, list[str]]:
     """Sequences of sensor readings to train on and to test on, and the names of the activities.
 
     Both are (sequences (time, N, sensor) float32, lengths (N,), classes (N,) int64), scaled to a mean of 0 and a
@@ -25,7 +27,7 @@ def activities(path: str | Path | None = None, seed: int = 0) -> tuple[Labelled,
 
     A CSV file has a row for each moment, in order of time: the readings, each a column of numbers, and the columns
     `sequence` (which recording the row is of) and `activity` (what is being done in all of it). Half of the recordings
-    of each activity, drawn from `seed`, are to test on. Raises DataError where aeon or a column is missing, for a
+    of each activity, drawn by `rng`, are to test on. Raises DataError where aeon or a column is missing, for a
     recording of two activities, less than two activities, or less than four recordings of one.
     """
     if path is None:
@@ -33,17 +35,14 @@ def activities(path: str | Path | None = None, seed: int = 0) -> tuple[Labelled,
         (train, known), (test, asked) = (load(split=split) for split in ("train", "test"))
         names, classes = np.unique(np.concatenate([known, asked]), return_inverse=True)
         recordings = [np.asarray(recording).T for recording in (*train, *test)]
-        held = np.arange(len(recordings)) >= len(train)
+        parts = tuple(np.split(np.arange(len(recordings)), [len(train)]))
     else:
         recordings, classes, names = _recordings(path)
-        held = np.zeros(len(recordings), bool)
-        for kind in range(len(names)):
-            own = np.random.default_rng([seed, kind]).permutation(np.flatnonzero(classes == kind))
-            held[own[: len(own) // 2]] = True
-    seen = np.concatenate([recording for recording, away in zip(recordings, held, strict=True) if not away])
+        parts = held_out(classes, 0.5, rng)
+    seen = np.concatenate([recordings[n] for n in parts[0]])
     mean, deviation = seen.mean(axis=0), np.where(np.ptp(seen, axis=0) > 0, seen.std(axis=0), 1)
-    sequences, lengths = stacked([((recording - mean) / deviation).astype("float32") for recording in recordings])
-    train, test = ((sequences[:, part], lengths[part], classes[part].astype("int64")) for part in (~held, held))
+    sequences, lengths = padded([((recording - mean) / deviation).astype("float32") for recording in recordings])
+    train, test = ((sequences[:, part], lengths[part], classes[part].astype("int64")) for part in parts)
     return train, test, [str(name) for name in names]
 
 

@@ -18,8 +18,8 @@ def written_dates(count: int, rng: np.random.Generator, locales: Sequence[str] =
     """`count` dates of the years 1950 to 2049, all different: ("en_US 2/5/03", "2003-02-05").
 
     The locale stands first, as the order of day and month hangs on it; then the date in one of Unicode CLDR's four
-    forms, as the package `babel` writes it. Locale and form are drawn for each date. Raises DataError without babel,
-    ValueError for more dates than there are.
+    forms, as the package `babel` writes it. Locale (one of `locales`) and form are drawn for each date. Raises
+    DataError without babel, ValueError for more dates than there are.
     """
     format_date = package("babel.dates").format_date
     if not 0 <= count <= DAYS:

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DataError, package
+from .splits import held_out
+from .synthetic import Random
 from .table import read_numbers
 
 
@@ -36,20 +38,11 @@ def handwritten_digits(path: str | Path | None = None) -> tuple[np.ndarray, np.n
 
 
 def train_and_test(
-    images: np.ndarray, classes: np.ndarray, rng: np.random.Generator, test: float = 0.2
+    images: np.ndarray, classes: np.ndarray, rng: Random = 0, test: float = 0.2
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Images (N, …) and their classes (N,) in a random order: those to train on, and a share of each class to test on.
-
-    Raises DataError where no class has enough for that.
-    """
-    order, every = rng.permutation(len(images)), round(1 / test)
-    held = np.zeros(len(images), bool)
-    for kind in np.unique(classes):
-        held[order[classes[order] == kind][every - 1 :: every]] = True
-    if not held.any():
-        raise DataError(f"there are less than {every} images of each class: give more of them")
-    kept, tested = order[~held[order]], order[held[order]]
-    return (images[kept], classes[kept]), (images[tested], classes[tested])
+    """Images (N, …) and their classes (N,): those to train on, and a share of each class to test on, as `held_out`."""
+    train, held = held_out(classes, test, rng)
+    return (images[train], classes[train]), (images[held], classes[held])
 
 
 def pixel_by_pixel(images: np.ndarray, most: int = 64) -> np.ndarray:

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DataError, package
-from .padding import stacked
+from .forecasting import Scale
+from .padding import padded
 from .pairs import read_pairs
+from .splits import held_out
+from .synthetic import Random
 from .table import read_numbers
 from .text import Vocabulary
 
@@ -17,14 +20,14 @@ LONGEST = 24  # characters of a name
 Labelled = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-def power_demand(path: str | Path | None = None) -> tuple[Labelled, Labelled]:
+def power_demand(path: str | Path | None = None, rng: Random = 0) -> tuple[Labelled, Labelled]:
     """Days of 24 hourly demands for electricity in Italy: from October to March, or from April to September?
 
     Those to train on (67) and to test on (1,029), each (sequences, lengths, classes) as `labelled_rows` has them: the
     split and numbers of the UCR archive, as aeon ships them; or `labelled_rows` of a file. Raises DataError where aeon
     is missing, and what `labelled_rows` raises.
     """
-    return _shipped("load_italy_power_demand") if path is None else labelled_rows(path)
+    return _shipped("load_italy_power_demand") if path is None else labelled_rows(path, rng)
 
 
 def _shipped(loader: str) -> tuple[Labelled, Labelled]:
@@ -35,15 +38,16 @@ def _shipped(loader: str) -> tuple[Labelled, Labelled]:
 
 def _padded(given: list[np.ndarray], labels: np.ndarray) -> Labelled:
     """Sequences (features, time) of several lengths, zeros after their ends, and labels as classes 0, 1 …"""
-    sequences, lengths = stacked([sequence.T.astype("float32") for sequence in given])
+    sequences, lengths = padded([sequence.T.astype("float32") for sequence in given])
     return sequences, lengths, np.unique(labels, return_inverse=True)[1].astype("int64")
 
 
-def labelled_rows(path: str | Path, test: float = 0.3) -> tuple[Labelled, Labelled]:
-    """A CSV file with a sequence of numbers and then its class in each row: those to train on, and a share to test on.
+def labelled_rows(path: str | Path, rng: Random = 0, test: float = 0.3) -> tuple[Labelled, Labelled]:
+    """A CSV file with a sequence of numbers and then its class in each row: those to train on, and those to test on.
 
-    Each (sequences (time, N, 1) float32, lengths (N,), classes (N,) int64). The numbers are scaled to a mean of 0 and a
-    variance of 1 in all. Raises DataError for classes that are not 0, 1, 2 … or 1, 2, 3 …, less than two of them or
+    Each (sequences (time, N, 1) float32, lengths (N,), classes (N,) int64). A share `test` of each
+    class is to test on (`splits.held_out`). The numbers are scaled to a mean of 0 and a variance of 1, all together, as
+    they are in training. Raises DataError for classes that are not 0, 1, 2 … or 1, 2, 3 …, less than two of them or
     less than 5 sequences of one, or less than 2 numbers in a row.
     """
     numbers = read_numbers(path, least=10)
@@ -56,13 +60,11 @@ def labelled_rows(path: str | Path, test: float = 0.3) -> tuple[Labelled, Labell
             f"{path} has {values.shape[1]} numbers in a row, and {counts.min()} rows of class "
             f"{kinds[counts.argmin()]:g}: give at least 2 numbers, and 5 rows of each class"
         )
-    values = (values - values.mean()) / (values.std() or 1)
-    order = np.random.default_rng(0).permutation(len(values))
-    held, kept = np.split(order, [max(1, int(test * len(order)))])
+    parts = train, _ = held_out(classes, test, rng)
+    values = (values - values[train].mean()) / (values[train].std() or 1)
     lengths = np.full(len(values), values.shape[1])
     return tuple(  # type: ignore[return-value]
-        (values[part].T[..., None].astype("float32"), lengths[part], classes[part].astype("int64"))
-        for part in (kept, held)
+        (values[part].T[..., None].astype("float32"), lengths[part], classes[part].astype("int64")) for part in parts
     )
 
 
@@ -95,5 +97,33 @@ def names_by_language(
 
 
 def padded_codes(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[np.ndarray, np.ndarray]:
-    """Texts as the numbers of their characters, (time, N) int64, zeros after their ends, and their lengths (N,)."""
-    return stacked([vocabulary.encode(text) for text in texts])
+    """Texts in the numbers of `vocabulary`, (time, N) int64, zeros after their ends, and their lengths (N,)."""
+    return padded([vocabulary.encode(text) for text in texts])
+
+
+def labelled_frames(
+    path: str | Path, length: int, test: float = 0.2
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray], list[str]]:
+    """A CSV file with a row for each moment, its numbers and then its class: sequences of `length` moments.
+
+    Those to train on, and the last `test` of them, in time, to test on, each (numbers (time, N, feature) float32,
+    classes (time, N) int64), and the classes' names. Numbers are scaled to a mean of 0 and a variance of 1 as they are
+    in training. Raises DataError for less than 2 numbers in a row, less than 2 or more than 50 classes, or fewer rows
+    than 10 sequences have.
+    """
+    numbers = read_numbers(path, least=10 * length)
+    kinds, classes = np.unique(numbers[:, -1], return_inverse=True)
+    if numbers.shape[1] < 3 or not 2 <= len(kinds) <= 50:
+        raise DataError(
+            f"{path} has {numbers.shape[1] - 1} numbers in a row and {len(kinds)} classes: give at least 2 of each, "
+            "and at most 50 classes"
+        )
+    count = len(numbers) // length
+    learned = count - max(1, int(test * count))
+    scaled = Scale(numbers[: learned * length, :-1])(numbers[:, :-1])
+    frames, kinds_of = (
+        np.moveaxis(array[: count * length].reshape(count, length, *array.shape[1:]), 1, 0)
+        for array in (scaled, classes.astype("int64"))
+    )
+    train, held = ((frames[:, part], kinds_of[:, part]) for part in (slice(learned), slice(learned, None)))
+    return train, held, [f"{kind:g}" for kind in kinds]

@@ -69,5 +69,5 @@ class Tagged(NamedTuple):
         return cls(train, held, characters, kinds)
 
     def letters_right(self, outputs: mg.Tensor, targets: Any) -> mg.Tensor:
-        """1 for a right tag, 0 for a wrong one, of all characters whose tag is no space: a metric."""
+        """1 for a right tag (that in `targets`), 0 for a wrong one, of characters whose tag is no space: a metric."""
         return accuracy(outputs, targets)[targets != self.tags.encode(" ").item()]

@@ -25,7 +25,7 @@ SHAPES = {
 
 
 class Kind(NamedTuple):
-    """What a film shows."""
+    """What a film shows: a shape, its color, and the direction that it moves in."""
 
     color: str
     shape: str

@@ -36,19 +36,25 @@ class NGram:
       (Witten and Bell 1991, their method C; interpolated as in Chen and Goodman 1998, section 2.4)
     - "kneser-ney": (c(h, s) - D + γ(h) p(s | h')) / c(h), where p(s | h') counts after how many different
       symbols h' s was seen; the discounts D of counts of 1, 2 and more make up γ (modified: Chen and Goodman 1998,
-      section 3; 1/2 where the text is too small to tell them)
+      section 3; 1/2 where the text is too small to tell one, so that something is always left to what was not seen)
 
     Below the empty history all symbols are as likely. A history that was never seen is shortened until it was; only
-    "none" and "add-one" do not. Raises ValueError for an unknown smoothing, and for fewer symbols than a gram has.
+    "none" and "add-one" do not. Raises ValueError for an unknown smoothing, for fewer symbols than a gram has, and for
+    symbols that are not from 0 to `count` - 1, here and in what is asked later.
     """
 
     def __init__(self, codes: np.ndarray, order: int, count: int, smoothing: str = "kneser-ney"):
         if not 0 <= order < len(codes):
             raise ValueError(f"order must be from 0 up, and below the {len(codes)} symbols that there are, not {order}")
-        if np.min(codes) < 0 or np.max(codes) >= count:
-            raise ValueError(f"symbols are 0 to {count - 1}, and are {np.min(codes)} to {np.max(codes)}")
-        self.count, self._levels = count, _levels(np.asarray(codes, np.int64), order, count)
+        self.count = count
+        self._levels = _levels(self._checked(codes), order, count)
         self._choose(order, smoothing)
+
+    def _checked(self, codes: Any) -> np.ndarray:
+        codes = np.asarray(codes, np.int64)
+        if codes.size and not 0 <= codes.min() <= codes.max() < self.count:
+            raise ValueError(f"symbols are 0 to {self.count - 1}, and are {codes.min()} to {codes.max()}")
+        return codes
 
     def of_order(self, order: int, smoothing: str | None = None) -> NGram:
         """The model of a lower order, or with another smoothing, of the same counts."""
@@ -93,7 +99,7 @@ class NGram:
 
         The history of the first few is what there is before them.
         """
-        codes = np.asarray(codes, np.int64)
+        codes = self._checked(codes)
         p = np.full(max(0, len(codes) - 1), self._base)
         histories = np.zeros(len(codes) + 1, np.int64)  # of the length k that begin at each place; -1: never seen
         for k, (own, rest, every) in enumerate(self._shares[: len(codes)]):
@@ -113,7 +119,7 @@ class NGram:
 
     def next(self, history: Any) -> np.ndarray:
         """p(symbol | the last `order` of `history`) for every symbol: (count,)."""
-        history = np.asarray(history, np.int64)
+        history = self._checked(history)
         p = np.full(self.count, self._base)
         for k in range(min(self.order, len(history)) + 1):
             level, (own, rest, every) = self._levels[k], self._shares[k]
@@ -136,7 +142,7 @@ class NGram:
         return int(row[0])
 
     def write(self, codes: Any, length: int, seed: int = 0) -> Iterator[int]:
-        """Yield `length` symbols that go on from `codes`, each drawn by its probability.
+        """Yield `length` symbols that go on from `codes`, each drawn by its probability, from `seed` on.
 
         Where nothing is possible ("none", at the end of the text that was counted) the history is shortened.
         """
@@ -179,4 +185,5 @@ def _discounts(counts: np.ndarray) -> np.ndarray:
         return np.array([0.0, 0.5, 0.5, 0.5])
     Y = n[0] / (n[0] + 2 * n[1])
     times = np.array([1.0, 2.0, 3.0])
-    return np.append(0.0, np.clip(times - (times + 1) * Y * n[1:] / n[:3], 0, times))
+    discounts = times - (times + 1) * Y * n[1:] / n[:3]
+    return np.append(0.0, np.where(discounts > 0, discounts, 0.5))  # with none, what is unseen would be impossible

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
 SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
@@ -30,3 +34,12 @@ def number_words(number: int, conjunction: str = "and") -> str:
     if rest:
         words += [conjunction] * bool(conjunction and rest < 100) + [number_words(rest, conjunction)]
     return " ".join(words)
+
+
+def number_pairs(rng: np.random.Generator, conjunctions: Sequence[str] = ("and",)) -> list[tuple[str, str]]:
+    """The numbers from 0 to 999 in an order that is drawn, each with its words: ("121", "one hundred and twenty-one").
+
+    With several `conjunctions` each stands there once for each of them.
+    """
+    numbers = rng.permutation(1000).tolist()
+    return [(str(number), number_words(number, conjunction)) for number in numbers for conjunction in conjunctions]

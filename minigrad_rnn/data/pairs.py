@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from ..metrics import edit_distances
 from .text import TextError, read_text
 
 
@@ -22,3 +24,9 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
     if len(pairs) < 4:
         raise TextError(f"{path} has {len(pairs)} pairs: give at least 4")
     return pairs
+
+
+def nearest_targets(sources: Iterable[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """For each of `sources` the target of that pair whose source the fewest edits make of it: what must be beaten."""
+    known = [source for source, _ in pairs]
+    return [pairs[int(edit_distances(source, known).argmin())][1] for source in sources]

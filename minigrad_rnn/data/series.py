@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import DataError, package
+from .forecasting import Scale
 from .table import read_numbers
 
 
@@ -53,3 +54,23 @@ def column(path: str | Path, least: int = 50) -> np.ndarray:
     if np.ptp(numbers) == 0:
         raise DataError(f"{path} has the same number in every row: give a series that changes")
     return numbers
+
+
+def inputs_and_outputs(
+    path: str | Path, least: int, most: int | None = None, share: float = 0.5
+) -> tuple[np.ndarray, np.ndarray]:
+    """A file's two columns of numbers, what went into a system and what came out: a `share` to train on, and the rest.
+
+    The first part in time, and what comes after it; of a file of more than `most` rows, its last ones. Both are float32
+    (time, 2), scaled to a mean of 0 and a variance of 1 as they are in training. Raises DataError for a file that is no
+    such thing, has fewer rows than `least`, or a column that is the same throughout the training.
+    """
+    numbers = read_numbers(path, columns=2, least=least)[-(most or 0) :]
+    known, unseen = np.split(numbers, [int(share * len(numbers))])
+    if 0 in np.ptp(known, axis=0):
+        raise DataError(
+            f"{path} has the same number in each of the {len(known)} rows of a column that are learned from: give "
+            "inputs and outputs that change"
+        )
+    scale = Scale(known)
+    return scale(known), scale(unseen)

@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import DataError
+from .padding import padded
 from .synthetic import Random
 from .text import read_text
 
 SILENCE = "-"
 WINDOW, HOP = 0.025, 0.010  # seconds, of a frame and from one to the next
+AT_ONCE = 4096  # frames whose spectra are computed together
 
 _COMMON = """
 able about above across after again air all also always animal another answer any apple around ask away baby back ball
@@ -158,16 +160,30 @@ def spoken_phrases(train: int, test: int, rng: Random = 0) -> tuple[list[Utteran
     return halves[0], halves[1]
 
 
+def recordings(
+    path: str | Path | None, train: int, test: int, rng: np.random.Generator
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to train on and to test on: `spoken_phrases`, or those of a folder, of which a fifth is for the test.
+
+    Raises what `spoken_phrases` and `read_recordings` raise.
+    """
+    if path is None:
+        return spoken_phrases(train, test, rng)
+    every = read_recordings(path)
+    order = rng.permutation(len(every))
+    return [every[n] for n in order[len(every) // 5 :]], [every[n] for n in order[: len(every) // 5]]
+
+
 def read_recordings(folder: str | Path) -> list[Utterance]:
     """The WAV files of a folder, by name, each with what is said in a file of the same name beside it.
 
     All of them have a `.lab`, a line `start end label` for each phoneme, in seconds (as Audacity exports labels), where
     there is none is `SILENCE`; or all have a `.txt`, whose letters, in lower case, are the labels, without times.
-    Raises DataError where files are missing or are not so, for sample rates that differ, and for fewer than ten
-    recordings.
+    Raises DataError where files are missing or are not so, for sample rates that differ, for one with nothing
+    said in it, and for fewer than ten recordings.
     """
     folder = Path(folder)
-    sounds = sorted(folder.glob("*.wav")) if folder.is_dir() else []
+    sounds = sorted(path for path in folder.glob("*") if path.suffix.lower() == ".wav")
     if len(sounds) < 10:
         raise DataError(f"{folder} is no folder of WAV files: give one of at least 10, each with a .lab or .txt beside")
     suffix = ".lab" if sounds[0].with_suffix(".lab").exists() else ".txt"
@@ -187,6 +203,8 @@ def read_recordings(folder: str | Path) -> list[Utterance]:
             found.append(Utterance(samples, rate, letters))
         else:
             found.append(Utterance(samples, rate, *_read_lab(said, text)))
+        if set(found[-1].labels) == {SILENCE}:
+            raise DataError(f"{said} has nothing but silence ({SILENCE}): leave {path.name} out")
     return found
 
 
@@ -241,7 +259,7 @@ def _read_lab(path: Path, text: str) -> tuple[list[str], np.ndarray]:
 
 
 def wav(samples: np.ndarray, rate: int) -> bytes:
-    """A WAV file of 16 bits, one channel, of samples from -1 to 1."""
+    """A WAV file of 16 bits, one channel, of samples from -1 to 1, `rate` a second."""
     file = io.BytesIO()
     with wave.open(file, "wb") as sound:
         sound.setnchannels(1)
@@ -270,17 +288,18 @@ def mel_filters(bands: int, size: int, rate: int) -> np.ndarray:
 def log_mel(samples: np.ndarray, rate: int, bands: int = 26) -> np.ndarray:
     """The log energy in mel bands of frames of 25 ms, one every 10 ms: float32 (frames, bands).
 
-    Frame t is centred on t · 10 ms. Each band has mean 0 and variance 1 over the recording, which takes out how loud
-    it is, and much of whose voice it is.
+    `rate` is the number of samples a second. Frame t is centred on t · 10 ms. Each band has mean 0 and variance 1 over
+    the recording, which takes out how loud it is, and much of whose voice it is.
     """
     window, hop = int(WINDOW * rate), HOP * rate
     frames = max(1, round(len(samples) / hop))
     size = 1 << (window - 1).bit_length()
-    padded = np.pad(np.asarray(samples, "float64"), (window // 2, window))
+    filled = np.pad(np.asarray(samples, "float64"), (window // 2, window))
     starts = (np.arange(frames) * hop).astype(int)
-    cut = padded[starts[:, None] + np.arange(window)] * np.hamming(window)
-    power = np.abs(np.fft.rfft(cut, size)) ** 2
-    energies = np.log(power @ mel_filters(bands, size, rate).T + 1e-8)
+    filters, shape, energies = mel_filters(bands, size, rate).T, np.hamming(window), np.empty((frames, bands))
+    for first in range(0, frames, AT_ONCE):
+        cut = filled[starts[first : first + AT_ONCE, None] + np.arange(window)] * shape
+        energies[first : first + AT_ONCE] = np.log(np.abs(np.fft.rfft(cut, size)) ** 2 @ filters + 1e-8)
     return ((energies - energies.mean(axis=0)) / (energies.std(axis=0) + 1e-6)).astype("float32")
 
 
@@ -294,8 +313,8 @@ def label_of_frames(utterance: Utterance, frames: int) -> list[str]:
 
 def in_context(frames: np.ndarray, reach: int) -> np.ndarray:
     """Each frame with the `reach` before and after it, the first and last repeated: (T, F) -> (T, (2 reach + 1) F)."""
-    padded = np.pad(frames, ((reach, reach), (0, 0)), mode="edge")
-    return np.concatenate([padded[n : n + len(frames)] for n in range(2 * reach + 1)], axis=1)
+    filled = np.pad(frames, ((reach, reach), (0, 0)), mode="edge")
+    return np.concatenate([filled[n : n + len(frames)] for n in range(2 * reach + 1)], axis=1)
 
 
 class Spoken(NamedTuple):
@@ -307,6 +326,11 @@ class Spoken(NamedTuple):
     frames: list[np.ndarray]
     labels: list[np.ndarray]
     of_frames: list[np.ndarray] | None
+
+    def with_labels(self) -> tuple[np.ndarray, ...]:
+        """As CTC wants them: frames (time, N, bands), lengths (N,), labels (N, most), lengths, how many labels (N,)."""
+        (frames, lengths), (labels, counts) = padded(self.frames), padded(self.labels)
+        return frames, lengths, labels.T, lengths, counts
 
 
 def as_numbers(utterances: Sequence[Utterance], names: Sequence[str], bands: int = 26) -> Spoken:

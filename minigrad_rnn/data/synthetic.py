@@ -52,17 +52,18 @@ def copy_task(lag: int, batch: int, rng: Random = 0, count: int = 10) -> Batch:
     return np.eye(SYMBOLS + 2, dtype="float32")[inputs], targets
 
 
-def recall(lag: int, batch: int, rng: Random = 0) -> Batch:
-    """One of 8 symbols, to be told after `lag` distractors, each one of 8 others: (lag + 1, batch, 16) -> (batch,).
+def recall(lag: int, batch: int, rng: Random = 0, symbols: int = SYMBOLS) -> Batch:
+    """One of `symbols`, to be told after `lag` distractors, each one of 8 others: (lag + 1, batch, symbols + 8).
 
-    Inputs are one-hot, targets classes, int64; chance is right in 1 of 8. (In the manner of Hochreiter and Schmidhuber
-    1997, experiment 2, where the first of two symbols is to be told.)
+    Inputs are one-hot, targets classes, int64 (batch,); chance is right in 1 of `symbols`. (In the manner of Hochreiter
+    and Schmidhuber 1997, experiment 2, where the first of two symbols is to be told.)
     """
     _at_least(1, lag=lag, batch=batch)
-    symbols = np.random.default_rng(rng).integers(SYMBOLS, size=(lag + 1, batch))
-    first = symbols[0].copy()
-    symbols[1:] += SYMBOLS
-    return np.eye(2 * SYMBOLS, dtype="float32")[symbols], first
+    _at_least(2, symbols=symbols)
+    rng = np.random.default_rng(rng)
+    told = rng.integers(symbols, symbols + SYMBOLS, size=(lag + 1, batch))
+    told[0] = rng.integers(symbols, size=batch)
+    return np.eye(symbols + SYMBOLS, dtype="float32")[told], told[0]
 
 
 def parity(length: int, batch: int, rng: Random = 0, every_step: bool = True) -> Batch:
@@ -89,6 +90,18 @@ def binary_addition(bits: int, batch: int, rng: Random = 0) -> Batch:
     for t, column in enumerate(inputs.sum(axis=2)):
         carry, total[t, :, 0] = np.divmod(column + carry, 2)
     return inputs.astype("float32"), total
+
+
+def side_by_side(a: int, b: int) -> np.ndarray:
+    """The digits of two numbers a and b from 0 up, as `binary_addition` has them: (bits of the larger + 1, 1, 2)."""
+    _at_least(0, a=a, b=b)
+    length = max(a, b).bit_length() + 1
+    return np.array([[digits] for digits in zip(f"{a:0{length}b}"[::-1], f"{b:0{length}b}"[::-1])], "float32")
+
+
+def as_number(bits: np.ndarray) -> int:
+    """The number whose binary digits, least significant first, are in an array of any shape."""
+    return int("".join(str(int(bit)) for bit in bits.ravel()[::-1]), 2)
 
 
 def running_sum(length: int, batch: int, rng: Random = 0) -> Batch:

@@ -32,7 +32,8 @@ def read_rows(path: str | Path) -> tuple[list[str], list[list[str]]]:
         raise DataError(f"{path} has no rows: give a CSV file of at least one")
     for number, row in enumerate(rows, 1 + bool(header)):
         if len(row) != len(header or rows[0]):
-            raise DataError(f"{path}, row {number}: {len(row)} fields, where there are {len(header or rows[0])} before")
+            told = f"{counted(len(row), 'field')}, where there are {len(header or rows[0])} before"
+            raise DataError(f"{path}, row {number}: {told}")
     return header, rows
 
 
@@ -44,10 +45,10 @@ def read_numbers(path: str | Path, columns: int | None = None, least: int = 1) -
     header, rows = read_rows(path)
     numeric = [n for n in range(len(rows[0])) if any(_number(row[n]) for row in rows)]
     if not numeric or (columns is not None and len(numeric) != columns):
-        wanted = "columns of numbers" if columns is None else f"{columns} column{'s' * (columns > 1)} of numbers"
-        raise DataError(f"{path} has {len(numeric)} columns of numbers: give a CSV file with {wanted}")
+        wanted = "columns of numbers" if columns is None else f"{counted(columns, 'column')} of numbers"
+        raise DataError(f"{path} has {counted(len(numeric), 'column')} of numbers: give a CSV file with {wanted}")
     if len(rows) < least:
-        raise DataError(f"{path} has {len(rows)} rows: give at least {least}")
+        raise DataError(f"{path} has {counted(len(rows), 'row')}: give at least {least}")
     return numbers_of(path, rows, numeric, first=1 + bool(header))
 
 
@@ -74,12 +75,17 @@ def read_bits(path: str | Path, columns: int) -> list[list[np.ndarray]]:
     header, rows = read_rows(path)
     for number, row in enumerate(rows, 1 + bool(header)):
         if len(row) != columns:
-            wanted = f"{columns} column{'s' * (columns > 1)} of binary numbers"
-            raise DataError(f"{path} has {len(row)} columns: give a CSV file with {wanted}")
+            wanted = f"{counted(columns, 'column')} of binary numbers"
+            raise DataError(f"{path} has {counted(len(row), 'column')}: give a CSV file with {wanted}")
         for field in row:
             if not field or field.strip("01"):
                 raise DataError(f"{path}, row {number}: {field[:40]!r} is no binary number: write it in digits 0 and 1")
     return [[np.frombuffer(field.encode(), np.uint8) - ord("0") for field in row] for row in rows]
+
+
+def counted(count: int, what: str) -> str:
+    """How many of something, in words: "1 row", "2 rows"."""
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _is_header(first: list[str], second: list[str]) -> bool:

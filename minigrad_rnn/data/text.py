@@ -107,7 +107,7 @@ def _code_points(text: str) -> np.ndarray:
 
 
 class Words:
-    """The commonest words of a text, by how common; a word's number is its place, and 0 stands for all the others.
+    """The commonest words of a text, `symbols` by how common; a word's number is its place, 0 stands for all others.
 
     A word is a run of letters and digits, with an apostrophe inside; any other character but a space is one by itself,
     the end of a line too.
@@ -144,7 +144,7 @@ class Words:
 
 
 def split(items: Any, validation: float = 0.1) -> tuple[Any, Any]:
-    """The first part to train on, and the last of it to validate on: a share, or from 1 up so many.
+    """The first part to train on, and the last to validate on: `validation` is its share, or from 1 up so many.
 
     Raises TextError where one of the two would have less than two.
     """

@@ -13,7 +13,7 @@ Of the standard (abcnotation.com, version 2.1) what makes a tune is read; what i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -40,7 +40,7 @@ _PRINTED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]|
 
 
 class Note(NamedTuple):
-    """A note: when it begins and how long it is, in ticks, `WHOLE` to a whole note; its pitch as in MIDI (60: c')."""
+    """A note: its `start` and its `length` in ticks, `WHOLE` to a whole note; its pitch as in MIDI (60: c')."""
 
     start: int
     length: int
@@ -48,7 +48,7 @@ class Note(NamedTuple):
 
 
 class Tune(NamedTuple):
-    """What is in a tune's text: the length of a bar as its metre has it, in ticks, its notes, and each bar's length."""
+    """What is in a tune's text: a bar's length by its metre, in ticks, its notes, and the lengths of its `bars`."""
 
     metre: int
     notes: list[Note]
@@ -107,12 +107,14 @@ def plain(text: str) -> str:
     try:
         metre = METRES.get(fields["M"], fields["M"])
         unit = fields.get("L") or ("1/8" if ticks(metre) >= ticks("3/4") else "1/16")
-        head, notes = f"M:{metre}\nL:{unit}\nK:{fields['K']}\n", ""
+        tune = head = f"M:{metre}\nL:{unit}\nK:{fields['K']}\n"
+        held = 0  # ticks since the last bar line
         for line in lines:
-            notes += line
-            last = re.split(_BAR, notes)[-1]
-            notes += "|" if last and parse(head + last).bars == [ticks(metre)] else ""
-        return head + notes + "\n" if parse(head + notes).notes else ""
+            rest = re.split(_BAR, "|" + line)[-1]
+            held = sum(parse(f"{head}|{rest}").bars) + (0 if re.search(_BAR, line) else held)
+            ends = held == ticks(metre)
+            tune, held = tune + line + "|" * ends, 0 if ends else held
+        return tune + "\n" if parse(tune).notes else ""
     except (DataError, KeyError, ValueError):
         return ""
 
@@ -127,7 +129,8 @@ def parse(tune: str) -> Tune:
     found: list[Note] = []
     bars, now, began = [], 0, 0
     changed: dict[str, int] = {}  # by accidentals, until the bar ends
-    tuplet, left, tied, broken = 1.0, 0, False, 1.0
+    last: dict[str, int] = {}  # the notes struck last, of a chord several, of a rest none: their places in `found`
+    length, tuplet, left, tied, broken = 0, 1.0, 0, False, 1.0
     for token in _TOKEN.finditer(tune.rstrip("\n").rpartition("\n")[2]):
         if token["bar"]:
             if now > began:
@@ -136,20 +139,20 @@ def parse(tune: str) -> Tune:
         elif token["tuplet"]:
             left = int(token["tuplet"])
             tuplet = TUPLETS.get(left, 2) / left
-        elif token["broken"] and found:
+        elif token["broken"] and length:
             share = 0.5 ** len(token["broken"])
-            broken = (
-                share if token["broken"][0] == ">" else 2 - share
-            )  # of the note after it; the one before has the rest
-            longer = round(found[-1].length * (2 - broken))
-            now += longer - found[-1].length
-            found[-1] = found[-1]._replace(length=longer)
+            broken = share if token["broken"][0] == ">" else 2 - share  # of the next; what is before has the rest
+            more = round(length * (1 - broken))
+            now += more
+            for n in last.values():
+                found[n] = found[n]._replace(length=found[n].length + more)
         elif token["tie"]:
             tied = True
         elif token["chord"] or token["step"]:
             parts = list(_TOKEN.finditer(token["chord"][1:-1])) if token["chord"] else [token]
             times = _times(parts[0]["length"]) * _times(token["times"] or "") * (tuplet if left else 1)
             length, left, broken = round(unit * times * broken), max(0, left - 1), 1.0
+            before, last = last if tied else {}, {}
             for part in parts:
                 if part["step"] in "zx":
                     continue
@@ -159,16 +162,34 @@ def parse(tune: str) -> Tune:
                 pitch = 60 + STEPS[part["step"].upper()] + 12 * part["step"].islower()
                 pitch += 12 * (part["octave"].count("'") - part["octave"].count(","))
                 pitch += changed.get(name, signs[part["step"].upper()])
-                if tied and found[-1:] and found[-1].pitch == pitch:
-                    found[-1] = found[-1]._replace(length=found[-1].length + length)
+                n = before.get(name, len(found))
+                if n < len(found) and (found[n].pitch == pitch or not part["accidental"]):  # also over a bar line
+                    found[n] = found[n]._replace(length=found[n].length + length)
                 else:
+                    n = len(found)
                     found.append(Note(now, length, pitch))
+                last[name] = n
             now, tied = now + length, False
         else:
             raise DataError(f"{token[0]!r} in a tune is no note, nor a bar line")
     if now > began:
         bars.append(now - began)
     return Tune(metre, found, bars)
+
+
+def parsed(text: str) -> Tune | None:
+    """The tune that a text is; None where it is none, or has no notes."""
+    try:
+        tune = parse(text)
+    except DataError:
+        return None
+    return tune if tune.notes else None
+
+
+def full_bars(tunes: Iterable[Tune]) -> float:
+    """The share of full bars in all tunes together; 0 where they have none that counts."""
+    full = [bar for tune in tunes for bar in tune.full]
+    return sum(full) / len(full) if full else 0.0
 
 
 def ticks(share: str) -> int:
@@ -200,7 +221,8 @@ def key_signature(key: str) -> dict[str, int]:
 
 
 def midi(notes: Sequence[Note], quarters_per_minute: int = 120) -> bytes:
-    """A Standard MIDI File (format 0) of notes."""
+    """A Standard MIDI File (format 0) of notes, `quarters_per_minute` fast; those of no length are left out."""
+    notes = [note for note in notes if note.length]
     events = [(note.start, 1, note.pitch) for note in notes]
     events += [(note.start + note.length, 0, note.pitch) for note in notes]
     tempo = 60_000_000 // quarters_per_minute

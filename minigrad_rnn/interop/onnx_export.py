@@ -40,7 +40,7 @@ def export_onnx(
     state: bool = True,
     opset: int = OLDEST,
 ) -> None:
-    """Write `model`, in evaluation, to an ONNX file for any batch size and number of steps.
+    """Write `model`, in evaluation, to the ONNX file `path`, for any batch size and number of steps.
 
     A `Recurrent` and a `CharModel` need no more; any other module is given an `example`, one array or a tuple of them,
     as it is called with. The first axes of every array are `axes`, and of any length in the file: ("time", "batch"),

@@ -35,8 +35,9 @@ def serve(
     """Serve the character model in the file `path` until SIGTERM, then return 0; Ctrl-C is KeyboardInterrupt as usual.
 
     Port 0 takes a free one; a line with the address is printed. Whoever reaches `host` may use the model: by default
-    this machine alone. `cell` as for `CharModel.load`, whose errors are raised too. ServeError if the port is taken,
-    or the host is no address of this machine.
+    this machine alone. A text has up to `max_length` symbols, `max_concurrent` are written at a time; `open_browser`
+    shows the page at once. `cell` as for `CharModel.load`, whose errors are raised too. ServeError if the port is
+    taken, or the host is no address of this machine.
     """
     import uvicorn
 

@@ -15,7 +15,7 @@ from ..charmodel import CharModel, Written
 
 
 class Step(NamedTuple):
-    """A symbol's text, how likely it was (None if it was given), and the units of each layer once it was read.
+    """A symbol's text, its `probability` (None if it was given), and the units of each layer once it was read.
 
     The activations are one array (units) a layer: the first part of the layer's state, h of an LSTM.
     """
@@ -36,10 +36,10 @@ def walk(
 ) -> Iterator[Step]:
     """Yield a step for each symbol of `prime` and then for each of `length` that the model writes.
 
-    They are those of `CharModel.write`. Nothing is shared between two walks: each may run in a thread of its own. A
-    model with dropout is put in `eval()` by the caller.
-    Raises TextError at once if `prime` has a character that the model does not know; on the way AnomalyError if its
-    numbers are not finite.
+    They are those of `CharModel.write` (`temperature`, `seed`, `top_k` and `top_p` too). Nothing is shared between two
+    walks: each may run in a thread of its own. A model with dropout is put in `eval()` by the caller. Raises TextError
+    at once if `prime` has a character that the model does not know; on the way AnomalyError if its numbers are not
+    finite.
     """
     codes = model.start_codes(prime)
     stands_in = not len(model.vocabulary.encode(prime))  # a symbol stands for an empty prime, and is not shown

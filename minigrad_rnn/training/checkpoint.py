@@ -25,7 +25,7 @@ OPTIMIZER, CARRIED = f"{OWN}optimizer.", f"{OWN}state."
 
 
 class Checkpoint(NamedTuple):
-    """What a run goes on from.
+    """What a run goes on from: `weights` and what the `optimizer` holds, by name, the `progress` made, the `config`.
 
     `carried` are the parts of the carried state, `axes` where each has the batch, `form` how they belong together.
     """
@@ -49,7 +49,7 @@ class Checkpoint(NamedTuple):
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """Read it back. Raises CheckpointError for a file that is no checkpoint, is damaged, or of a newer version."""
+        """Read it back from `path`. CheckpointError for a file that is none, is damaged, or of a newer version."""
         tensors, metadata = load_with_metadata(path, finite=True)
         if "training" not in metadata:
             raise CheckpointError(f"{path} holds weights alone, and no run goes on from it: give last.safetensors")

@@ -260,3 +260,9 @@ def _hint(given: Any, known: Any = None) -> str:
         return ""
     where = f" in [{OPTIONS[names[0]].metadata['section']}]" if not known and names[0] in OPTIONS else ""
     return f"; did you mean {names[0]!r}{where}?"
+
+
+if Config.__doc__:  # python -OO takes it away
+    Config.__doc__ += "\n    With their defaults, the names are\n\n" + "".join(
+        f"        {name} = {value!r}: {OPTIONS[name].metadata['help']}\n" for name, value in vars(Config()).items()
+    )

@@ -23,12 +23,12 @@ class Watcher(Protocol):
         """An update was made."""
 
     def validated(self, trainer: Trainer, figures: dict[str, float], sample: str) -> None:
-        """The model was validated; `sample` is what it makes now."""
+        """The model was validated: its `figures` by name; `sample` is what it makes now."""
 
 
 @dataclass
 class Result:
-    """What became of a training: updates made, the last figures, the best of the metric and when, why it ended.
+    """What became of a training: `steps` made, the last figures, the best of the metric and when, why it ended.
 
     `stopped_by` is the number of the signal that ended it, 0 if it came to its end. `lines` are the losses by step, in
     training and in validation, as in a run's metrics.jsonl: what `plots.plot_loss` draws.
@@ -55,7 +55,8 @@ def fit(
 
     With a `run` everything is kept in its folder, and training goes on from its last checkpoint, bit for bit; `config`
     is then the run's. Ctrl-C and SIGTERM end it after the update that is being made, with a checkpoint. The processes
-    of `group` train together, each with a task and a run of its own, made alike. Raises DivergedError where the loss is
+    of `group` train together, each with a task and a run of its own, made alike. The `watcher` is told of every update
+    and validation. Raises DivergedError where the loss is
     no number any more, ConfigError for what does not go together, RunError where nothing can be saved.
     """
     if run and config not in (None, run.config):

@@ -36,7 +36,7 @@ class Group:
     """The processes ("ranks") that train together; every method but `share` is called by all of them, in one order.
 
     `rank` of `size` is this one, `local_rank` its number among those on this machine (its GPU, say). A group of one
-    does nothing, and needs no MPI.
+    does nothing, and needs no MPI. `comm` is the communicator of mpi4py (None: a group of one).
     """
 
     def __init__(self, comm: Any = None):

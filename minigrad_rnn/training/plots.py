@@ -15,7 +15,10 @@ Lines = Sequence[Mapping[str, Any]]
 
 
 def plot_run(folder: Path, lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> None:
-    """Draw loss.png, gradients.png and learning_rate.png of the lines of a run's metrics.jsonl."""
+    """Draw loss.png, gradients.png and learning_rate.png of the lines of a run's metrics.jsonl.
+
+    Losses are drawn as `metric`, beside `baseline` if given: see `plot_loss`.
+    """
     save_plot(plot_loss(lines, metric, baseline), folder / "loss.png")
     trained = [line for line in lines if "norms" in line]
     if not trained:
@@ -54,12 +57,11 @@ def plot_loss(lines: Lines, metric: str, baseline: tuple[str, float] | None = No
         name, value = baseline
         plot.axhline(value, color="#555555", linestyle="--", linewidth=1.2, label=f"{name}: {value:.2f}")
     plot.set_ylim(*_range([value for _, value in trained], [value for _, value in validated], baseline))
-    plot.legend(frameon=False)
     return plot
 
 
 def plot_runs(path: Path, runs: Mapping[str, Lines], metric: str) -> None:
-    """Draw the validations of several runs, by name, over the updates."""
+    """Draw the `metric` of the validations of several runs, by name, over the updates."""
     plot = axes("updates", _told(metric))
     for color, (name, lines) in zip(COLORS * len(runs), runs.items()):
         points = [(line["step"], line[f"validation_{metric}"]) for line in lines if f"validation_{metric}" in line]

@@ -22,7 +22,8 @@ class Progress:
     """A live bar: loss (the mean of the last 20 updates), the last validation's metric, throughput, time left.
 
     Where the output is no terminal it prints a line now and then instead. Use it as a context, and as the watcher of
-    `fit`. A `name` says which training it is, where there are several.
+    `fit`. A `name` says which training it is, where there are several. It writes on `console`, with
+    `samples` what the model makes too.
     """
 
     def __init__(self, console: Console, task: Task, samples: bool = False, name: str = ""):
@@ -76,7 +77,7 @@ class Progress:
             self._line = now
 
     def validated(self, trainer: Trainer, figures: dict[str, float], sample: str) -> None:
-        """Show the figures of a validation, and what the model makes."""
+        """Show the figures of a validation, and the `sample` of what the model makes."""
         name = self.task.metric
         self._last = time.perf_counter()
         best = " (the best so far)" if trainer.best_step == trainer.step else ""

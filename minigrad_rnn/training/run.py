@@ -130,7 +130,7 @@ class Run:
         return self._earlier + self._now
 
     def log(self, trainer: Trainer, values: Mapping[str, Any]) -> None:
-        """Add a line to metrics.jsonl, and the time to times.jsonl."""
+        """Add a line of `values` to metrics.jsonl, and the time to times.jsonl."""
         self._append(METRICS, {"step": trainer.step, "epoch": round(trainer.epoch, 6), **values})
         self._append(TIMES, {"step": trainer.step, "seconds": round(self.seconds, 4)})
         if self._board is not None:
@@ -145,12 +145,12 @@ class Run:
             self._files[name].write(json.dumps(line) + "\n")
 
     def note_sample(self, step: int, text: str) -> None:
-        """Keep what the model made at this step."""
+        """Keep `text`, what the model made at this step."""
         self.path(SAMPLES).mkdir(exist_ok=True)
         self.write_text(f"{SAMPLES}/{_sample(step)}.txt", text + "\n")
 
     def write_text(self, name: str, text: str) -> None:
-        """Write a file of the run, whole or not at all."""
+        """Write `text` to a file of the run, whole or not at all."""
         path = self.path(name)
         with self.writing(name), atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.write(text)
@@ -161,7 +161,7 @@ class Run:
         return time.monotonic() - self._saved_at >= wait
 
     def save(self, checkpoint: Checkpoint, task: Task) -> None:
-        """Put the checkpoint in the place of the last one."""
+        """Put the checkpoint, which is of `task`, in the place of the last one."""
         started = time.monotonic()
         with self.writing(LAST):
             checkpoint.save(self.path(LAST), task.metadata())

@@ -27,7 +27,11 @@ class DivergedError(MinigradError, ArithmeticError):
 
 
 class Update(NamedTuple):
-    """What an update came to, in all processes together; loss and norm are None where they have not been read yet."""
+    """What an update came to, in all processes together; loss and norm are None where they have not been read yet.
+
+    `lr` is the learning rate, `seen` how many examples (of `task.unit`) there were; `stop` and `save` are whether some
+    process wishes that.
+    """
 
     loss: float | None  # the mean over the batch, before the update
     norm: float | None  # of the gradient, before it was clipped

@@ -11,13 +11,14 @@ import numpy as np
 import minigrad as mg
 from minigrad.backend import current_backend
 
-from ...attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
+from ...attention import AdditiveAttention, Alignment, Attention, BilinearAttention, DotAttention
 from ...cells import State
 from ...data import TextError, Vocabulary, read_pairs
+from ...data.padding import padded
 from ...decode import greedy
 from ...evaluating import evaluating
 from ...losses import sequence_loss
-from ...seq2seq import Seq2Seq, padded
+from ...seq2seq import Seq2Seq
 from ..config import Config
 from .base import Task, digest_of, perplexity
 
@@ -42,8 +43,9 @@ class Translation(Task):
     """An encoder and a decoder learn pairs of texts (source, target); judged by how many come out exactly right.
 
     Each pass takes the pairs in an order of its own, drawn from the seed. The last `config.validation` of them are kept
-    for validation (of a share, up to 200). Without `pairs` they are those of the file `config.text`. `teacher_forcing`
-    says, of an update's number, the probability of `Seq2Seq.forward`; without it the decoder always reads the truth.
+    for validation (of a share, up to 200): `texts`; the others are `known`. Without `pairs` they are those of the file
+    `config.text`. `teacher_forcing` says, of an update's number, the probability of `Seq2Seq.forward`; without it the
+    decoder always reads the truth.
     """
 
     model: Seq2Seq
@@ -72,7 +74,7 @@ class Translation(Task):
         cut = len(pairs) - (share if config.validation < 1 else int(config.validation))
         if cut < 1:
             raise TextError(f"of {len(pairs)} pairs none is left to train on: choose a smaller --validation")
-        self.pairs, self.kept, self.texts = encoded[:cut], encoded[cut:], pairs[cut:]
+        self.pairs, self.kept, self.known, self.texts = encoded[:cut], encoded[cut:], pairs[:cut], pairs[cut:]
         self.rows = min(config.batch, len(self.pairs))
         self.epoch = len(self.pairs) // self.rows
         self.validation_rows = len(self.kept)
@@ -130,15 +132,24 @@ class Translation(Task):
         targets = [""] * len(sources) if targets is None else targets
         return _padded([(self._encode(0, source), self._encode(1, target)) for source, target in zip(sources, targets)])
 
-    def alignment(self, source: str) -> tuple[str, np.ndarray]:
-        """The translation of a text, and how much of each of its characters was read to write each (written, read)."""
+    def alignment(self, source: str) -> Alignment:
+        """What the model makes of a text, and how much of each of its characters it reads to write each."""
         with evaluating(self.model):
             batch = self.encoded([source])
             (codes,) = self._written(batch)
             if not codes:
-                return "", np.zeros((0, len(source)))
+                return Alignment(source, "", np.zeros((0, len(source))))
             weights = self.model.alignment(batch.sources, padded([codes])[0], batch.source_lengths).numpy()
-        return self._decode(codes), weights[:, 0]
+        return Alignment(source, self._decode(codes), weights[:, 0])
+
+    def log_probabilities(self, source: str, target: str) -> np.ndarray:
+        """Of each symbol at each step, while the true `target` is written, and of the end: (len(target) + 1, symbols).
+
+        The symbol `model.end_symbol` is the end. Raises TextError for a character that there was not.
+        """
+        with evaluating(self.model):
+            batch = self.encoded([source], [target])
+            return mg.log_softmax(self.model(batch.sources, batch.targets, batch.source_lengths)[:, 0]).numpy()
 
     def _written(self, batch: Pairs) -> list[list[int]]:
         state = self.model.start(batch.sources, batch.source_lengths)
