@@ -12,7 +12,6 @@ and each net draws what its loss asks for: the mean of all sequences, blurred; a
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ import minigrad as mg
 from ..data import DataError
 from ..data.labelled import labelled_rows
 from ..data.synthetic import cylinder_bell_funnel
-from ..evaluating import evaluating
 from ..layers import Recurrent
 from ..losses import max_error, soft_dtw
 from ..models import SequenceModel
@@ -34,25 +32,14 @@ LONGEST = 100  # soft-DTW takes time and memory as the square of it
 
 
 def warped(outputs: mg.Tensor, targets: Any, gamma: float = 0.1) -> mg.Tensor:
+    """Soft-DTW a step; with γ near 0 the warping distance."""
     return soft_dtw(outputs, targets, gamma) / len(outputs)
-
-
-LOSSES: dict[str, Callable[..., mg.Tensor]] = {
-    "squared error": mg.nn.mse_loss,
-    "soft-DTW": warped,
-    "largest error": max_error,
-}
-
-
-def told(classes: np.ndarray, kinds: int, length: int) -> np.ndarray:
-    """The class, one-hot, at every step: (time, N, kinds)."""
-    return np.tile(np.eye(kinds, dtype="float32")[classes], (length, 1, 1))
 
 
 @system(
     data="three shapes at chance times, made",
     merit="soft-DTW and largest error, each trained on itself and on squared error",
-    seconds=20,
+    seconds=10,
     takes="CSV rows of a sequence's numbers, then its class",
 )
 def run(lab: Lab) -> list[Figure]:
@@ -60,45 +47,34 @@ def run(lab: Lab) -> list[Figure]:
         count = lab.pick((512, 256), (16, 8))
         (learnt, train), (classes, test) = (cylinder_bell_funnel(30, n, lab.rng(n)) for n in count)
     else:
-        (train, _, learnt), (test, _, classes) = labelled_rows(lab.data)
+        (train, _, learnt), (test, _, classes) = labelled_rows(lab.data, lab.rng())
         if len(train) > LONGEST:
             raise DataError(f"{lab.data} has {len(train)} numbers in a row before the class: give at most {LONGEST}")
-    kinds = int(max(learnt.max(), classes.max())) + 1
-    halves = (told(learnt, kinds, len(train)), train), (told(classes, kinds, len(test)), test)
+    length, kinds = len(train), int(max(learnt.max(), classes.max())) + 1
+    told = lambda own: np.tile(np.eye(kinds, dtype="float32")[own], (length, 1, 1))  # at every step
 
-    def held_out(model: SequenceModel) -> tuple[float, float]:
-        """Its warping distance a step (γ near 0), and its largest error."""
-        with evaluating(model):
-            outputs = model(mg.tensor(halves[1][0]))
-            return warped(outputs, test, 1e-4).item(), max_error(outputs, test).item()
-
-    before, after, drawn = {}, {}, {}
-    for name, loss in LOSSES.items():
+    shown = range(min(kinds, 3))
+    titles, size = [f"class {kind}" for kind in shown], (5 * len(shown) + 2, 4.5)
+    plots = panels(len(shown), "step", "output", titles, size, share=True)
+    for kind, plot in zip(shown, plots):
+        plot.plot(train[:, learnt == kind][:, :12, 0], color="#bbbbbb", linewidth=0.8)
+    of_dtw, of_error, of_squares, untrained = "soft-DTW", "largest error", "squared error", "before training"
+    warping, error = {}, {}
+    for name, loss in ((untrained, None), (of_squares, mg.nn.mse_loss), (of_dtw, warped), (of_error, max_error)):
         mg.seed(lab.seed)  # the same weights to begin with
         model = SequenceModel(Recurrent("lstm", kinds, 32), 1)
-        before[name] = held_out(model)
-        task = Supervised(model, *halves, loss, batch=32, seed=lab.seed, axis=1)
-        lab.train(task, name, steps=lab.pick(500, 3), lr=1e-2)
-        after[name] = held_out(model)
-        drawn[name] = task.predict((told(np.arange(kinds), kinds, len(train)), train[:, :kinds]))
-
-    shown = min(kinds, 3)
-    plots = panels(
-        shown, "step", "output", [f"class {kind}" for kind in range(shown)], size=(5 * shown + 2, 4.5), share=True
-    )
-    for kind, plot in enumerate(plots):
-        examples = train[:, learnt == kind][:, :12, 0]
-        plot.plot(examples, color="#bbbbbb", linewidth=0.8)
-        for name, outputs in drawn.items():
-            plot.plot(outputs[:, kind, 0], linewidth=2.2, label=f"trained on {name}")
+        task = Supervised(model, (told(learnt), train), (told(classes), test), loss or warped, seed=lab.seed, axis=1)
+        if loss is not None:
+            lab.train(task, name, steps=lab.pick(500, 3), lr=1e-2)
+            drawn = task.predict((told(np.arange(kinds)), train[:, :kinds]))
+            for kind, plot in zip(shown, plots):
+                plot.plot(drawn[:, kind, 0], linewidth=2.2, label=f"trained on {name}")
+        outputs = mg.tensor(task.predict())
+        warping[name], error[name] = warped(outputs, test, 1e-4).item(), max_error(outputs, test).item()
     legend_beside(plots[-1])
     lab.save("drawn.png", plots[0], "what each net draws of a class (grey: what it was shown)")
-    warping, error = (dict(zip(after, numbers)) for numbers in zip(*after.values(), strict=True))
-    of_dtw, of_error, of_squares = "soft-DTW", "largest error", "squared error"
-    what, other = "held-out warping distance a step, trained on soft-DTW", "held-out largest error, trained on it"
     return [
-        Figure(what, warping[of_dtw], "<", before[of_dtw][0], "before training"),
-        Figure(what, warping[of_dtw], "<", warping[of_squares], "trained on squared error"),
-        Figure(other, error[of_error], "<", before[of_error][1], "before training"),
-        Figure(other, error[of_error], "<", error[of_squares], "trained on squared error"),
+        Figure(f"held-out {what}, trained on {own}", found[own], "<", found[other], beside)
+        for what, own, found in (("warping distance a step", of_dtw, warping), ("largest error", of_error, error))
+        for other, beside in ((untrained, untrained), (of_squares, f"trained on {of_squares}"))
     ]

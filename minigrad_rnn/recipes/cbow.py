@@ -13,18 +13,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 import minigrad as mg
 
 from ..data import NGram, Words, split, subsampled, text_of, windows
-from ..plotting import axes, plot_words
-from ..projections import alike, neighbours, plane, python_classes
+from ..projections import alike_in_python, familiar, neighbours, word_map
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
 REACH, BATCH = 2, 256  # words on either side; windows in a batch
-ASKED = ("if", "ValueError", "int", "None", "self", "line", "first", "error")
 
 
 class BagOfWords(mg.nn.Module):
@@ -42,7 +38,7 @@ class BagOfWords(mg.nn.Module):
 @system(
     data="the source of Python's standard library",
     merit="bits per held-out word; nearest words",
-    seconds=10,
+    seconds=8,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:
@@ -58,16 +54,15 @@ def run(lab: Lab) -> list[Figure]:
     unigram, trigram = (counted.of_order(n).bits(halves[1]) for n in (0, REACH))
 
     projections, words = model.projection.weight.numpy(), vocabulary.symbols
-    named = np.array([n for n, word in enumerate(words) if word[0].isalnum()][: lab.pick(70, 10)], dtype=int)
-    lab.say(neighbours(projections, words, ASKED if lab.data is None else [words[n] for n in named[:10]]))
-    plot = axes(title="the commonest words, on two principal components", size=(11, 8))
-    lab.save("map.png", plot_words(plane(projections[named]), [words[n] for n in named], plot), "a map of words")
+    near = neighbours(projections, words)
+    lab.say(familiar(near))
+    lab.write("neighbours.tsv", near, "each word, and those nearest to it")
+    lab.save("map.png", word_map(projections, words), "a map of the commonest words")
     figures = [
         Figure("bits per word", bits, "<", unigram, "the unigram model"),
         Figure("bits per word, from both sides", bits, "beside", trigram, "the trigram model, from the two before"),
     ]
     if lab.data is None:
-        classes = python_classes(words)
-        same, chance = alike(projections[classes > 0], classes[classes > 0])
+        same, chance = alike_in_python(projections, words)
         figures.append(Figure("nearest word of the same class", same, ">", chance, "a word drawn at random"))
     return figures

@@ -25,7 +25,7 @@ PASSES, MOST = 30, 1320  # through the text, but no more updates than that
 @system(
     data="the source of Python's standard library",
     merit="bits per character",
-    seconds=300,
+    seconds=470,
     takes="a text",
 )
 def run(lab: Lab) -> list[Figure]:
@@ -43,7 +43,7 @@ def run(lab: Lab) -> list[Figure]:
     task = make_task(config)
     assert isinstance(task, Language)
     lab.say(f"Data: {task.describe()}.")
-    counted = NGram(task.train, lab.pick(12, 2), len(task.model.vocabulary))
+    counted = NGram(task.train, lab.pick(20, 2), len(task.model.vocabulary))
     grams = {n: counted.of_order(n).bits(task.validation) for n in range(1, counted.order + 1)}
     best = min(grams, key=grams.__getitem__)
 
@@ -58,7 +58,6 @@ def run(lab: Lab) -> list[Figure]:
     plot = axes("order: characters of history", "bits per held-out character", "one LSTM and the n-gram models")
     plot.plot(list(grams), list(grams.values()), marker="o", color=COLORS[1], label="n-gram models, Kneser–Ney")
     plot.axhline(bits, color=COLORS[0], linewidth=2, label=f"LSTM: {bits:.3f}")
-    plot.legend(frameon=False)
     lab.save("orders.png", plot, "bits per character beside those of every order")
     return [
         Figure("bits per character", bits, "<", grams[best], f"the least of n-gram models of order 1 to {len(grams)}")

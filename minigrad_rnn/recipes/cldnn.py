@@ -16,7 +16,7 @@ import numpy as np
 import minigrad as mg
 from minigrad.nn import Conv1d, Flatten, Linear, MaxPool1d, Module, Sequential
 
-from ..data import DataError, read_numbers
+from ..data.labelled import labelled_frames
 from ..data.sounds import NAMES, sounds_in_noise
 from ..layers import Recurrent
 from ..metrics import accuracy
@@ -25,9 +25,8 @@ from ..plotting import axes, plot_bars, plot_spectrogram
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
-REACH = 2  # frames to each side that a step sees
 CHANNELS, POOL, HIDDEN = 16, 4, 48
-FRAMES = 40  # of a sequence
+REACH, FRAMES = 2, 40  # frames to each side that a step sees; of a sequence
 
 
 class CLDNN(Module):
@@ -46,19 +45,10 @@ class CLDNN(Module):
         return self.dense(self.lstm(self.convolution(xs))[0])
 
 
-def spectrograms(lab: Lab) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Frames (time, N, bands), the class of each, (time, N), and the classes' names."""
-    if lab.data is None:
-        return *sounds_in_noise(lab.pick(2500, 40), lab.rng(), FRAMES), list(NAMES)
-    numbers = read_numbers(lab.data, least=10 * FRAMES)
-    whole = len(numbers) // FRAMES * FRAMES
-    frames, labels = numbers[:whole, :-1], numbers[:whole, -1]
-    kinds, classes = np.unique(labels, return_inverse=True)
-    if frames.shape[1] < 2 or not 2 <= len(kinds) <= 50:
-        raise DataError(f"{lab.data} has {frames.shape[1]} bands and {len(kinds)} classes: give at least 2 of each")
-    frames = (frames - frames.mean(axis=0)) / (frames.std(axis=0) + 1e-9)
-    cut = frames.astype("float32").reshape(-1, FRAMES, frames.shape[1]), classes.reshape(-1, FRAMES)
-    return cut[0].swapaxes(0, 1), cut[1].T, [f"{kind:g}" for kind in kinds]
+def in_context(frames: np.ndarray) -> np.ndarray:
+    """Frames (time, N, bands), each with its neighbours, zeros beyond the ends: (time, N, 2 REACH + 1, bands)."""
+    padded = np.pad(frames, ((REACH, REACH), (0, 0), (0, 0)))
+    return np.stack([padded[n : n + len(frames)] for n in range(2 * REACH + 1)], axis=2)
 
 
 @system(
@@ -68,12 +58,15 @@ def spectrograms(lab: Lab) -> tuple[np.ndarray, np.ndarray, list[str]]:
     takes="a CSV file, a row for each moment: numbers (bands of a spectrogram, sensors), then its class as a number",
 )
 def run(lab: Lab) -> list[Figure]:
-    frames, classes, names = spectrograms(lab)
-    time, count, bands = frames.shape
-    around = np.pad(frames, ((REACH, REACH), (0, 0), (0, 0)))
-    xs = np.stack([around[n : n + time] for n in range(2 * REACH + 1)], axis=2)
-    train, test = np.split(np.arange(count), [count - count // 5])  # a file's last fifth, in time, is the test
-    width = xs.shape[2] * bands
+    if lab.data is None:
+        counts, names = lab.pick((2000, 500), (32, 8)), list(NAMES)
+        train, test = (sounds_in_noise(count, lab.rng(n), FRAMES) for n, count in enumerate(counts))
+    else:
+        train, test, names = labelled_frames(lab.data, FRAMES)
+    known, unseen = ((in_context(frames), classes) for frames, classes in (train, test))
+    frames, classes = test
+    bands = frames.shape[2]
+    width = (2 * REACH + 1) * bands
 
     def lstm(hidden: int) -> Module:
         return Sequential(PerStep(Flatten()), SequenceModel(Recurrent("lstm", width, hidden), len(names)))
@@ -84,18 +77,17 @@ def run(lab: Lab) -> list[Figure]:
 
     cldnn = CLDNN(bands, len(names))
     models = {"CLDNN": cldnn, "LSTM alone": lstm(as_large(lstm, cldnn)), "MLP alone": mlp(as_large(mlp, cldnn))}
-    halves = (xs[:, train], classes[:, train]), (xs[:, test], classes[:, test])
     right, heard = {}, {}
     for name, model in models.items():
         lab.say(f"{name}: {parameter_count(model):,} parameters")
-        task = Supervised(model, *halves, mg.nn.cross_entropy, accuracy, seed=lab.seed, axis=(1, 1))
+        task = Supervised(model, known, unseen, mg.nn.cross_entropy, accuracy, seed=lab.seed, axis=(1, 1))
         right[name] = lab.train(task, name, steps=lab.pick(1000, 3), lr=5e-3).figures["accuracy"]
         heard[name] = [names[kind] for kind in task.predict()[:, 0].argmax(axis=1)]
-    rows = {"is": [names[kind] for kind in classes[:, test[0]]], **heard}
+    rows = {"is": [names[kind] for kind in classes[:, 0]], **heard}
     plot = axes(title="a sequence of the test: what came last, and what each network says", size=(12, 5))
-    plot_spectrogram(frames[:, test[0]], 1, rows, plot).set_xlabel("frames")
+    plot_spectrogram(frames[:, 0], 1, rows, plot).set_xlabel("frames")
     lab.save("frames.png", plot, "a spectrogram, and what each network says of every frame")
-    commonest = float(np.bincount(classes[:, test].ravel()).max() / classes[:, test].size)
+    commonest = float(np.bincount(classes.ravel()).max() / classes.size)
     plot = axes(ylabel="share of frames that are right", title="frames of the test")
     lab.save("accuracy.png", plot_bars(right, plot, ("the commonest class", commonest)), "how often each is right")
     return [

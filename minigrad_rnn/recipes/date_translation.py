@@ -17,7 +17,7 @@ import numpy as np
 
 from ..data import read_pairs
 from ..data.dates import written_dates
-from ..plotting import axes, panels, plot_attention, plot_bars
+from ..plotting import axes, plot_alignments, plot_bars
 from ..systems import Figure, Lab, system
 from ..training import Config
 from ..training.tasks.translation import Translation
@@ -57,14 +57,9 @@ def run(lab: Lab) -> list[Figure]:
         bars = plot_bars(shares, axes("locale", "share exactly right", "held-out dates", size=(11, 4.5)))
         lab.save("locales.png", bars, "how many of each locale's dates are right")
 
-    readable = sorted((s for s, _ in task.texts if len(s) <= SHOWN), key=len)
-    if readable:
-        examples = [readable[int(len(readable) * part)] for part in (0.75, 0.97)]
-        shown = panels(2, size=(15, 3.8))
-        for source, one in zip(examples, shown):
-            written, weights = task.alignment(source)
-            plot_attention(weights, list(source), list(written), one).set_title(f"{source} → {written}")
-        lab.save("attention.png", shown[0], "what is read to write each character")
+    readable = sorted((source for source, _ in task.texts if len(source) <= SHOWN), key=len)
+    chosen = [task.alignment(readable[int(len(readable) * part)]) for part in (0.75, 0.97) if readable]
+    lab.save("attention.png", plot_alignments(chosen, size=(15, 3.8)), "what is read to write each character")
     return [
         Figure("exactly right", accuracy, ">=" if own else "beside", 0.98, "the goal for dates"),
         *([Figure("in the hardest locale", min(shares.values()), "beside", accuracy, "all")] if own else []),

@@ -3,7 +3,7 @@
 The adding problem: of many numbers two are marked, and their sum is asked at the end; to answer 1 always has a mean
 squared error of 1/6 (Hochreiter and Schmidhuber 1997, experiment 4). The copy task: three symbols are to be written
 again after a pause, of 1 to 100 steps in training, so that short ones are learned first. Recall: the first symbol is to
-be told after 1,000 others. All learn by Adam at 0.01, with the gradient's norm clipped to 1.
+be told after 1,000 others. All learn by Adam at 0.01, the gradient's norm clipped to 1.
 
 What makes the LSTM remember from the start is the bias b of its forget gate: it keeps σ(b) of its cell at each step, so
 b = log T is a memory of about T steps. `chrono` draws b from log U(1, T - 1) (Tallec and Ollivier 2018, eq. 16).
@@ -12,114 +12,89 @@ b = log T is a memory of about T steps. `chrono` draws b from log U(1, T - 1) (T
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import minigrad as mg
 
-from ..data import synthetic
+from ..data.synthetic import SYMBOLS, Batch, adding_problem, copy_task, recall
 from ..layers import Recurrent
 from ..metrics import accuracy
 from ..models import SequenceModel
-from ..plotting import axes, panels, plot_bars
+from ..plotting import panels, plot_bars
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
-COUNT = 3  # symbols to be copied
+COUNT, KEPT = 3, 24  # symbols to be copied; symbols of which one is to be recalled
 
 
-class Copier(SequenceModel):
-    """Its outputs are those of the last steps, at which the copy is asked: (COUNT, batch, outputs)."""
-
-    def forward(self, xs: Any, lengths: Any = None) -> mg.Tensor:
-        return super().forward(xs, lengths)[-COUNT:]
+def end_loss(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
+    """The cross-entropy of the last steps, at which the copy is asked."""
+    return mg.nn.cross_entropy(outputs[-COUNT:], targets[-COUNT:])
 
 
-def copies(length: int, count: int, rng: Any) -> synthetic.Batch:
-    """The copy task, of whose targets there are those of the last steps only: (COUNT, batch)."""
-    inputs, symbols = synthetic.copy_task(length, count, rng, COUNT)
-    return inputs, symbols[-COUNT:]
+def copied(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
+    """The accuracy of the last steps."""
+    return accuracy(outputs[-COUNT:], targets[-COUNT:])
 
 
 class Problem(NamedTuple):
-    """How its sequences are made, the sizes of its model, its loss and its figure, and what the LSTM starts with."""
+    """`without` is the figure of who remembers nothing, `goal` of who learns, `fails` of who does not."""
 
-    make: Callable[[int, int, Any], synthetic.Batch]
-    inputs: int
-    hidden: int
-    outputs: int
-    loss: Callable[..., mg.Tensor]
-    metric: Callable[..., mg.Tensor] | None
-    options: Callable[[int], dict[str, Any]]
+    make: Callable[..., Batch]
+    sizes: tuple[int, int, int]  # hidden, outputs, steps of training
+    judged: tuple[Any, Any]  # loss, metric
+    measure: str
+    without: float
+    goal: tuple[str, float]
+    fails: tuple[str, float]
 
 
+ERROR, SHARE = (("<=", 0.01), (">=", 0.1)), ((">=", 0.99), ("<=", 0.5))
+COPY, RECALL = partial(copy_task, count=COUNT), partial(recall, symbols=KEPT)
 PROBLEMS = {
-    "adding": Problem(synthetic.adding_problem, 2, 32, 1, mg.nn.mse_loss, None, lambda T: {"chrono": T}),
-    "copy": Problem(copies, 10, 64, 10, mg.nn.cross_entropy, accuracy, lambda T: {"forget_bias": 5.0}),
-    "recall": Problem(synthetic.recall, 16, 32, 8, mg.nn.cross_entropy, accuracy, lambda T: {"chrono": T}),
+    "adding": Problem(adding_problem, (32, 1, 1000), (mg.nn.mse_loss, None), "squared error", 1 / 6, *ERROR),
+    "copy": Problem(COPY, (64, SYMBOLS + 2, 1500), (end_loss, copied), "share right", 1 / SYMBOLS, *SHARE),
+    "recall": Problem(RECALL, (32, KEPT, 1500), (mg.nn.cross_entropy, accuracy), "share right", 1 / KEPT, *SHARE),
 }
 
 
 @system(
     data="the adding problem, the copy task and recall, made exactly",
     merit="error and accuracy after long lags",
-    seconds=150,
+    seconds=170,
 )
 def run(lab: Lab) -> list[Figure]:
-    def learn(what: str, cell: str, length: int, steps: int, batch: int = 32) -> tuple[Supervised, float]:
-        """The task and the figure of one cell, for sequences so long."""
+    def learn(what: str, cell: str, length: int, batch: int) -> float:
+        """The figure of one cell, for sequences so long."""
         problem, copy = PROBLEMS[what], what == "copy"
-        options = problem.options(length) if cell == "lstm" else {}
-        recurrent = Recurrent(cell, problem.inputs, problem.hidden, **options)
-        model = (Copier if copy else SequenceModel)(recurrent, problem.outputs, last=not copy)
-        task = Supervised(
-            model,
-            lambda count, rng: problem.make(int(rng.integers(1 if copy else length, length + 1)), count, rng),
-            problem.make(length, 512, lab.rng(length)),
-            problem.loss,
-            problem.metric,
-            batch,
-            lab.seed,
-            axis=(1, 1 if copy else 0),
-        )
+        hidden, outputs, steps = problem.sizes
+        test = problem.make(length, 512, lab.rng(length))
+        bias = {"forget_bias": 5.0} if copy else {"chrono": length}
+        recurrent = Recurrent(cell, test[0].shape[2], hidden, **(bias if cell == "lstm" else {}))
+
+        def made(count: int, rng: np.random.Generator) -> Batch:
+            return problem.make(int(rng.integers(1 if copy else length, length + 1)), count, rng)
+
+        model, axis = SequenceModel(recurrent, outputs, last=not copy), (1, 1 if copy else 0)
+        task = Supervised(model, made, test, *problem.judged, batch, lab.seed, axis)
         result = lab.train(task, f"{what} over {length:,}, {cell}", steps=lab.pick(steps, 5), lr=1e-2)
-        return task, result.figures[task.metric]
+        return result.figures[task.metric]
 
-    length, pause, lag, far = lab.pick((200, 100, 1000, 2200), (20, 10, 40, 60))
-    added = {cell: learn("adding", cell, length, 1000)[1] for cell in ("rnn", "gru", "lstm")}
-    copied = {cell: learn("copy", cell, pause, 1500)[1] for cell in ("rnn", "gru", "lstm")}
-    recalled = {cell: learn("recall", cell, lag, 1500)[1] for cell in ("rnn", "lstm")}
-    distant = {cell: learn("adding", cell, far, 1000, 20) for cell in ("rnn", "lstm")}
-
-    titles = f"adding over {length} steps", f"copying over {pause}", f"recall over {lag:,}"
-    plots = panels(3, "", "", titles)
-    plot_bars(added, plots[0], ("always 1", 1 / 6)).set_ylabel("mean squared error")
-    plot_bars(copied, plots[1], ("chance", 1 / 8)).set_ylabel("share of right symbols")
-    plot_bars(recalled, plots[2], ("chance", 1 / 8)).set_ylabel("share of right symbols")
-    lab.save("cells.png", plots[0], "how well each cell does at each problem")
-    plot = axes("steps since the first marked number", "error of the sum", f"adding over {far:,} steps")
-    for cell, (task, _) in distant.items():
-        inputs, sums = task.validation
-        plot.scatter(far - inputs[..., 1].argmax(axis=0), np.abs(task.predict() - sums), s=8, label=cell)
-    plot.legend(frameon=False)
-    lab.save("distance.png", plot, "the error of each sum, by how long its first number had to be remembered")
-    figures = []
-    for cell in ("lstm", "gru"):
-        figures += [
-            Figure(f"squared error, adding over {length} steps, {cell}", added[cell], "<=", 0.01, "the goal"),
-            Figure(f"share of symbols copied over {pause} steps, {cell}", copied[cell], ">=", 0.99, "the goal"),
-        ]
-    return [
-        *figures,
-        Figure(
-            f"squared error, adding over {length} steps, rnn", added["rnn"], ">=", 0.1, "it fails (always 1: 0.167)"
-        ),
-        Figure(
-            f"share of symbols copied over {pause} steps, rnn", copied["rnn"], "<=", 0.5, "it fails (chance: 0.125)"
-        ),
-        Figure(f"share of symbols recalled after {lag:,} steps, lstm", recalled["lstm"], ">=", 0.99, "the goal"),
-        Figure(f"share of symbols recalled after {lag:,} steps, rnn", recalled["rnn"], "beside", 1 / 8, "chance"),
-        Figure(f"squared error, adding over {far:,} steps, lstm", distant["lstm"][1], "<=", 0.01, "the goal"),
-        Figure(f"squared error, adding over {far:,} steps, rnn", distant["rnn"][1], ">=", 0.1, "it fails"),
-    ]
+    figures, bars = [], panels(4, size=(18, 4.5))
+    lengths, batches = lab.pick((200, 100, 1000, 2200), (20, 10, 40, 60)), (32, 32, 32, 20)
+    cells_of = ("rnn", "gru", "lstm"), ("rnn", "gru", "lstm"), ("rnn", "lstm"), ("rnn", "lstm")
+    runs = zip(("adding", "copy", "recall", "adding"), lengths, cells_of, batches, bars, strict=True)
+    for what, length, cells, batch, panel in runs:
+        problem, found = PROBLEMS[what], {}
+        for cell in cells:
+            found[cell] = learn(what, cell, length, batch)
+            (relation, least), why = (problem.fails, "it fails") if cell == "rnn" else (problem.goal, "the goal")
+            name = f"{problem.measure}, {what} over {length:,} steps, {cell}"
+            figures.append(Figure(name, found[cell], relation, least, f"{why} (without memory: {problem.without:.3g})"))
+        plot_bars(found, panel, ("without memory", problem.without))
+        panel.set(title=f"{what} over {length:,} steps", ylabel=problem.measure)
+    lab.save("cells.png", bars[0], "how well each cell does at each problem")
+    return figures

@@ -43,7 +43,6 @@ def run(lab: Lab) -> list[Figure]:
         )
     plot.axhline(1 / 6, color="#555555", linestyle="--", linewidth=1, label="always to answer 1")
     plot.set_yscale("log")
-    plot.legend(frameon=False)
     lab.save("learning.png", plot, "how both learn")
     picture = unrolled("lstm-coupled", steps=2, level="gate", backward=False, title="one gate forgets and takes in")
     lab.save("unrolled.svg", picture, "two steps: f goes into c twice")

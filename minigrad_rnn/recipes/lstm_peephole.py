@@ -13,6 +13,7 @@ W is 0 in all of them, so that nothing but P tells a gate of the past.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from ..data.synthetic import timed_spikes
 from ..layers import Recurrent
 from ..models import SequenceModel
 from ..pictures import unrolled
-from ..plotting import panels
+from ..plotting import panels, plot_forecasts
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
@@ -42,38 +43,28 @@ NETS: dict[str, tuple[str, dict[str, Any]]] = {
     seconds=9,
 )
 def run(lab: Lab) -> list[Figure]:
-    test = timed_spikes(LENGTH, 200, lab.rng(1), PERIOD)
+    spikes = partial(timed_spikes, LENGTH, delay=PERIOD)
+    test = spikes(200, lab.rng(1))
     errors, said = {}, {}
     for name, (cell, options) in NETS.items():
         model = SequenceModel(Recurrent(cell, 1, 8, compiled=True, **options), 1)
         W = dict(model.named_parameters())["recurrent.cells.0.weight_hh"]
         W.data[...] = 0
         W.requires_grad = False
-        task = Supervised(
-            model,
-            lambda count, rng: timed_spikes(LENGTH, count, rng, PERIOD),
-            test,
-            mg.nn.mse_loss,
-            seed=lab.seed,
-            axis=1,
-        )
+        task = Supervised(model, spikes, test, mg.nn.mse_loss, seed=lab.seed, axis=1)
         errors[name] = lab.train(task, name, steps=lab.pick(1500, 5), lr=5e-2).figures["loss"]
-        said[name] = task.predict()
+        said[name] = task.predict()[:, 0, 0]
 
     steps = lab.pick(10_000, 1000)
     h, c = clock(steps)
     wrong = int(((h > 0.5) != (np.arange(1, steps + 1) % PERIOD == 0)).sum())
-    learned, by_hand = panels(
-        2, "step", titles=["learned, at the test's first sequence", "one unit, set by hand"], size=(12, 4.5)
-    )
-    learned.plot(test[1][:, 0, 0], color="#999999", linewidth=4, label="target")
-    for name, outputs in said.items():
-        learned.plot(outputs[:, 0, 0], label=name)
-    by_hand.plot(range(1, 4 * PERIOD + 1), c[: 4 * PERIOD], label="c, which counts")
-    by_hand.plot(range(1, 4 * PERIOD + 1), h[: 4 * PERIOD], label="h, which strikes")
-    learned.legend(frameon=False, fontsize="small", loc="upper left")
+    titles = "learned, at the test's first sequence", "one unit, set by hand"
+    learned, by_hand = panels(2, "step", titles=titles, size=(12, 4.5))
+    plot_forecasts(test[1][:, 0, 0], said, learned, "target")
+    shown = range(1, 4 * PERIOD + 1)
+    by_hand.plot(shown, c[: len(shown)], label="c, which counts")
+    by_hand.plot(shown, h[: len(shown)], label="h, which strikes")
     by_hand.margins(y=0.2)
-    by_hand.legend(frameon=False, fontsize="small", ncols=2)
     lab.save("clocks.png", by_hand, "what the nets learned, and the clock of one unit")
     for peephole in ("diagonal", "full"):
         picture = unrolled("lstm-peephole", steps=2, level="gate", backward=False, cell_options={"peephole": peephole})
@@ -93,17 +84,15 @@ def clock(steps: int) -> tuple[np.ndarray, np.ndarray]:
     """h and c (steps,) of a unit that strikes every PERIOD steps: no input, no recurrence but that of c."""
     cell = LSTMPeepholeCell(1, 1, dtype="float64")
     threshold, steep = 1 - 0.5 / PERIOD, 50.0 * PERIOD  # c grows by 1 / PERIOD a step, up to 1
-    weights = {
-        "weight_ih": np.zeros((1, 4)),
-        "weight_hh": np.zeros((1, 4)),
-        "weight_ch": [0.0, -steep, steep],  # to i, f, o
-        "bias": [20.0, steep * threshold, math.atanh(1 / PERIOD), -steep * threshold],  # of i, f, g, o
-    }
-    cell.load_state_dict({name: mg.tensor(value, dtype="float64") for name, value in weights.items()})
+    peepholes = np.array([0, -steep, steep])  # to i, f, o
+    bias = np.array([20, steep * threshold, math.atanh(1 / PERIOD), -steep * threshold])  # of i, f, g, o
+    none, x = mg.zeros((1, 4), dtype="float64"), mg.zeros((1, 1), dtype="float64")
+    weights = {"weight_ih": none, "weight_hh": none, "weight_ch": mg.tensor(peepholes), "bias": mg.tensor(bias)}
+    cell.load_state_dict(weights)
+    state, found = cell.initial_state(1), []
     with mg.no_grad():
-        state, hs, cs = cell.initial_state(1), [], []
         for _ in range(steps):
-            h, state = cell.step(mg.zeros((1, 1), dtype="float64"), state)
-            hs.append(h.item())
-            cs.append(state[1].item())
-    return np.array(hs), np.array(cs)
+            h, state = cell.step(x, state)
+            found.append((h.item(), state[1].item()))
+    hs, cs = np.array(found).T
+    return hs, cs

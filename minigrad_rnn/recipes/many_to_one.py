@@ -53,7 +53,6 @@ def run(lab: Lab) -> list[Figure]:
     plot.bar(rows, single, color="#bdbdbd", label="a net that reads this row only")
     plot.plot(rows, early, "o-", label="the net of all rows, asked after this one")
     plot.set(ylim=(0, 1.05), xticks=rows)
-    plot.legend(loc="upper left")
     lab.save("early.png", plot, "how good the answer is after each row")
     layer, xs = Recurrent("gru", 2, 2), np.zeros((4, 1, 2), "float32")
     lab.save("unrolled.svg", answering(layer, xs, Linear(2, 2), slice(-1, None), title="many to one"), "unrolled")

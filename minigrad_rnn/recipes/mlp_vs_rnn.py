@@ -14,31 +14,19 @@ from typing import Any
 import numpy as np
 
 import minigrad as mg
-from minigrad.nn import Linear, Module
+from minigrad.nn import Linear, Module, Sequential
 
 from ..cells import RNNCell
-from ..data.forecasting import Scale, persistence, segments
+from ..data.forecasting import Scale, persistence, sliding_windows
 from ..data.series import sea_temperatures
 from ..layers import Recurrent
 from ..models import SequenceModel
-from ..plotting import axes
+from ..plotting import axes, plot_forecasts
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 from ..unroll import unroll
 
-LENGTH = 24  # numbers that the recurrent net reads
-HIDDEN = 16
-SHOWN = 48  # predictions in the plot
-
-
-class MLP(Module):
-    """Sequences (time, batch, 1) -> (batch, 1), from the last number alone."""
-
-    def __init__(self) -> None:
-        self.hidden, self.head = Linear(1, HIDDEN), Linear(HIDDEN, 1)
-
-    def forward(self, xs: mg.Tensor) -> mg.Tensor:
-        return self.head(mg.tanh(self.hidden(xs[-1])))
+LENGTH, HIDDEN, SHOWN = 24, 16, 48  # numbers that the recurrent net reads; units; predictions in the plot
 
 
 @system(
@@ -51,7 +39,7 @@ def run(lab: Lab) -> list[Figure]:
     series = sea_temperatures(lab.data, least=3 * LENGTH)[:, None]
     known = len(series) - len(series) // 4
     scale = Scale(series[:known])
-    runs = segments(scale(series), LENGTH + 1)  # (time, N, 1): the last of each is to be foretold
+    runs = sliding_windows(scale(series), LENGTH + 1)  # (time, N, 1): the last of each is to be foretold
     train, test = ((part[:-1], part[-1]) for part in np.split(runs, [known - LENGTH], axis=1))
 
     def learn(name: str, model: Module) -> np.ndarray:
@@ -60,20 +48,14 @@ def run(lab: Lab) -> list[Figure]:
         lab.train(task, name, steps=lab.pick(800, 10), lr=5e-3)
         return scale.back(task.predict())
 
-    by_mlp = learn("MLP", MLP())
+    by_mlp = learn("MLP", Sequential(lambda xs: xs[-1], Linear(1, HIDDEN), mg.tanh, Linear(HIDDEN, 1)))
     by_rnn = learn("RNN", SequenceModel(Recurrent("rnn", 1, HIDDEN), 1, last=True))
     actual, same = scale.back(test[1]), scale.back(persistence(test[0], 1)[0])
     errors = [float(np.square(predicted - actual).mean()) for predicted in (by_mlp, by_rnn, same)]
 
     lab.save("side-by-side.svg", side_by_side(), "the two nets: the arrows from step to step are the recurrence")
-    plot = axes(
-        "month held out" if lab.data is None else "row held out",
-        "°C" if lab.data is None else "value",
-        "one step ahead",
-    )
-    for name, line in {"actual": actual, "MLP, from one number": by_mlp, "RNN": by_rnn}.items():
-        plot.plot(range(1, len(line[:SHOWN]) + 1), line[:SHOWN, 0], label=name)
-    plot.legend(frameon=False)
+    said = {"MLP, from one number": by_mlp[:SHOWN, 0], "RNN": by_rnn[:SHOWN, 0]}
+    plot = plot_forecasts(actual[:SHOWN, 0], said, axes("step held out", "temperature, °C", "one step ahead"))
     lab.save("predictions.png", plot, "what both predict, and what came")
     return [
         Figure("mean squared error, RNN", errors[1], "<", errors[0], "the MLP that sees one number"),
@@ -85,16 +67,13 @@ def side_by_side(steps: int = 3) -> Any:
     """Both nets over a few steps, in one drawing."""
     xs = mg.tensor(np.linspace(-1, 1, steps).reshape(steps, 1, 1), dtype="float32")
     cell, layer = RNNCell(1, 2), Linear(1, 2)
-    for module, of in ((cell, ""), (layer, " of the MLP")):
-        for name, parameter in zip("UWb" if module is cell else "Ub", module.parameters(), strict=True):
-            parameter.name = name + of
+    names = "U", "W", "b", "U of the MLP", "b of the MLP"
+    for name, parameter in zip(names, (*cell.parameters(), *layer.parameters()), strict=True):
+        parameter.name = name
     recurrent, _ = unroll(cell, xs)
     alone = []
     for t, x in enumerate(mg.unstack(xs)):
         with mg.scope(f"t={t}", "MLP"):
             alone.append(mg.tanh(layer(x)).named(f"h_{t}"))
-    return mg.draw(
-        [mg.stack(alone).named("MLP"), recurrent.named("RNN")],
-        level="cell",
-        title="h = φ(U x) beside h_t = φ(U x_t + W h_{t-1})",
-    )
+    both = [mg.stack(alone).named("MLP"), recurrent.named("RNN")]
+    return mg.draw(both, level="cell", title="h = φ(U x) beside h_t = φ(U x_t + W h_{t-1})")

@@ -26,7 +26,6 @@ from ..training import Supervised
 from ..unroll import unroll
 
 SHORT, LONG = 40, 1000
-SHOWN = 4  # steps in the picture, at most
 
 
 @system(
@@ -39,16 +38,11 @@ def run(lab: Lab) -> list[Figure]:
     strings = [np.array([1, 1, 0, 1])] if lab.data is None else [row[0] for row in read_bits(lab.data, columns=1)]
     if max(map(len, strings)) == 1:
         strings = [np.concatenate(strings)]
-    if max(map(len, strings)) < 2:
+    if sum(map(len, strings)) < 2:
         raise DataError(f"{lab.data}: one bit is no string: give at least two bits")
-
-    cell = RNNCell(1, 2, nonlinearity="threshold", dtype="float64")
+    cell, V = RNNCell(1, 2, nonlinearity="threshold", dtype="float64"), mg.tensor([[1.0], [-1.0]], name="V")
     cell.load_state_dict({"weight_ih": [[1, 1]], "weight_hh": [[1, 1], [-1, -1]], "bias": [-0.5, -1.5]})
-
-    def by_hand(bits: np.ndarray) -> mg.Tensor:
-        """The parities (time, batch, 1) of bits alike."""
-        units, _ = unroll(cell, mg.tensor(bits, dtype="float64"))
-        return (units @ mg.tensor([[1.0], [-1.0]], dtype="float64", name="V")).named("p")
+    by_hand = lambda bits: (unroll(cell, mg.tensor(bits, dtype="float64"))[0] @ V).named("p")
 
     wrong = 0
     for length in (1, 2, 10, LONG):
@@ -56,16 +50,9 @@ def run(lab: Lab) -> list[Figure]:
         wrong += int((by_hand(bits).numpy() != odd).sum())
 
     model = SequenceModel(Recurrent("lstm", 1, 16), 1)
-    task = Supervised(
-        model,
-        lambda count, rng: parity(int(rng.integers(1, SHORT + 1)), count, rng),
-        parity(LONG, 200, lab.rng(0)),
-        mg.nn.bce_with_logits,
-        accuracy,
-        batch=64,
-        seed=lab.seed,
-        axis=1,
-    )
+    make = lambda count, rng: parity(int(rng.integers(1, SHORT + 1)), count, rng)
+    long = parity(LONG, 200, lab.rng(0))
+    task = Supervised(model, make, long, mg.nn.bce_with_logits, accuracy, batch=64, seed=lab.seed, axis=1)
     result = lab.train(task, steps=lab.pick(1000, 30), lr=1e-2)
 
     missed, lines = 0, ["bits,by_hand,learned\n"]
@@ -77,16 +64,13 @@ def run(lab: Lab) -> list[Figure]:
     lab.write("answers.csv", "".join(lines), "each string, and what the two networks answer")
     lab.say("".join(lines[:11]).rstrip())
 
-    picture = mg.draw(
-        by_hand(strings[0][:SHOWN, None, None]), level="gate", values=True, title="parity, by two thresholds"
-    )
+    picture = mg.draw(by_hand(strings[0][:4, None, None]), level="gate", values=True, title="parity, by two thresholds")
     lab.save("unrolled.svg", picture, "the unrolled threshold network, with every number")
     plot = axes("step", "share of right answers", f"learned on strings of up to {SHORT} bits")
     plot.plot(((task.predict() > 0) == task.validation[1]).mean(axis=(1, 2)), label="LSTM")
     plot.axhline(0.5, color="#555555", linestyle="--", label="guessing")
     plot.axvspan(0, SHORT, alpha=0.15, label="lengths seen in training")
     plot.set_ylim(0.4, 1.05)
-    plot.legend(frameon=False)
     lab.save("learned.png", plot, "the learned network's answers, step by step")
     return [
         Figure("wrong answers by hand, strings of 1, 2, 10 and 1,000 bits", wrong, "=", 0, "exact"),

@@ -8,24 +8,24 @@ each h_t of the encoder, and c = Σ_t α_t h_t with α = softmax(e) joins its in
     bilinear form   e_t = s · h_t W        (the same)
     a small net     e_t = tanh(s W + h_t U) · v
 
-The task is to write words backwards. How many come out right is asked by length, also beyond that of the training;
-the heat map shows α, which here must run along the other diagonal.
+The task is to write words backwards. How many come out right is asked by length, also beyond that of the training. The
+heat map shows α; what is to be written stands along its other diagonal, and how much of α lies there is asked too.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ..data import read_pairs
-from ..plotting import axes, panels, plot_attention
+from ..data.pairs import read_pairs
+from ..evaluating import evaluating
+from ..plotting import axes, plot_alignments
 from ..systems import Figure, Lab, system
 from ..training import Config
 from ..training.tasks.translation import Translation
 
 SCORES = {"none": "no attention", "dot": "dot product", "bilinear": "bilinear form", "additive": "a small net"}
 LETTERS = list("abcdefghijkl")
-LONGEST = 10  # letters of a word in training
-LONG = range(8, LONGEST + 1)  # the lengths that are compared
+LONG = range(8, 11)  # letters of the longest words in training, which are compared
 
 
 @system(
@@ -35,47 +35,52 @@ LONG = range(8, LONGEST + 1)  # the lengths that are compared
     takes="tab-separated pairs: a source and what is to be written on each line",
 )
 def run(lab: Lab) -> list[Figure]:
-    rng = lab.rng()
+    rng, own = lab.rng(), lab.data is None
+    words = ["".join(rng.choice(LETTERS, rng.integers(2, LONG.stop))) for _ in range(lab.pick(5000, 300))]
+    tests = ["".join(rng.choice(LETTERS, n)) for n in range(2, LONG.stop + 4) for _ in range(lab.pick(100, 5))]
+    chosen = [word for word in words if word not in tests] + tests  # the last are kept
+    pairs = [(word, word[::-1]) for word in chosen] if lab.data is None else read_pairs(lab.data)
 
-    def words(count: int, lengths: range) -> list[tuple[str, str]]:
-        drawn = ("".join(rng.choice(LETTERS, rng.choice(lengths))) for _ in range(count))
-        return [(word, word[::-1]) for word in drawn]
-
-    if own := lab.data is None:
-        tests = {length: words(lab.pick(100, 5), range(length, length + 1)) for length in range(2, LONGEST + 5)}
-        known = {word for test in tests.values() for word, _ in test if len(word) > 3}  # short ones are few
-        pairs = [pair for pair in words(lab.pick(5000, 300), range(2, LONGEST + 1)) if pair[0] not in known]
-    else:
-        pairs = read_pairs(lab.data)
-
-    right: dict[str, float] = {}
-    curves, maps = axes("letters", "share exactly right", "words written backwards"), panels(3, size=(15, 6))
-    for number, (score, name) in enumerate(SCORES.items()):
+    alignments, right, straight = [], {}, {}
+    curves = axes("characters of the source", "share exactly right")
+    for score, name in SCORES.items():
         config = Config(
-            kind="pairs", hidden=lab.pick(32, 8), embedding=16, attention=score, batch=64, lr=1e-2,
-            steps=lab.pick(350, 3), seed=lab.seed,
+            kind="pairs", hidden=lab.pick(32, 8), embedding=16, attention=score, batch=64, lr=1e-2, seed=lab.seed,
+            steps=lab.pick(350, 3), validation=len(tests) if own else 0.1, validate_every=10_000,
         )  # fmt: skip
         task = Translation(config, pairs)
-        right[name] = lab.train(task, name, config).figures["accuracy"]
-        if own:
-            shares = {}
-            for length, test in tests.items():
-                written = task.translate([source for source, _ in test])
-                shares[length] = float(np.mean([found == target for found, (_, target) in zip(written, test)]))
-            curves.plot(list(shares), list(shares.values()), marker="o", label=name)
-            right[name] = float(np.mean([shares[length] for length in LONG]))
+        lab.train(task, name, config)
+        sources, targets = map(list, zip(*task.texts))
+        lengths = np.array([len(source) for source in sources])
+        exact = np.array([written == target for written, target in zip(task.translate(sources), targets)])
+        curves.plot(
+            np.unique(lengths), [exact[lengths == n].mean() for n in np.unique(lengths)], marker="o", label=name
+        )
+        right[name] = exact[np.isin(lengths, LONG) if own else slice(None)].mean()
         if score != "none":
-            source = max((source for source, _ in task.texts), key=len)
-            made, weights = task.alignment(source)
-            plot_attention(weights, list(source), list(made), maps[number - 1]).set_title(name)
+            alignments.append(
+                task.alignment(max((s for s in sources if len(s) < LONG.stop), default=sources[0], key=len))
+            )
+            straight[name] = _on_diagonal(task) if own else 0.0
     if own:
-        curves.axvspan(LONGEST + 0.5, max(tests) + 0.5, color="#dddddd", label="longer than in training", zorder=0)
-        curves.legend(frameon=False)
-        lab.save("by_length.png", curves, "how many words of each length are right")
-    lab.save("attention.png", maps[0], "the weights α of each score: what is read to write each letter")
+        curves.axvspan(LONG.stop - 0.5, lengths.max() + 0.5, color="#dddddd", label="longer than in training", zorder=0)
+    lab.save("by_length.png", curves, "how many held-out words of each length are right")
+    maps = plot_alignments(alignments, list(straight), size=(15, 6))
+    lab.save("attention.png", maps, "the weights α of each score: what is read to write each letter")
     what = f"words of {LONG[0]} to {LONG[-1]} letters" if own else "exactly right"
-    plain = right.pop(SCORES["none"])
-    return [
-        Figure(f"{what}, {name}", share, ">" if own else "beside", plain, SCORES["none"])
-        for name, share in right.items()
-    ]
+    plain, asked = right.pop(SCORES["none"]), ">" if own else "beside"
+    figures = [Figure(f"{what}, {name}", share, asked, plain, SCORES["none"]) for name, share in right.items()]
+    even = float(np.mean([1 / n for n in LONG]))
+    diagonal = [Figure(f"α on the diagonal, {name}", a, ">", even, "spread evenly") for name, a in straight.items()]
+    return figures + diagonal * own
+
+
+def _on_diagonal(task: Translation) -> float:
+    """How much of α lies on the letter that is to be written, a mean over the long words."""
+    found = []
+    for n in LONG:
+        batch = task.encoded(*zip(*[pair for pair in task.texts if len(pair[0]) == n]))
+        with evaluating(task.model):
+            weights = task.model.alignment(batch.sources, batch.targets).numpy()
+        found.append(weights[np.arange(n), :, np.arange(n)[::-1]].mean())
+    return float(np.mean(found))

@@ -21,16 +21,15 @@ import minigrad as mg
 from minigrad.nn import Module
 
 from ..cells.narx import NARXCell
-from ..data.forecasting import LinearAutoregression, Scale, rolling, segments
+from ..data.forecasting import LinearAutoregression, Scale, rolling, sliding_windows
 from ..data.series import share_prices
 from ..layers import Recurrent
 from ..models import SequenceModel
-from ..plotting import panels
+from ..plotting import panels, plot_forecasts
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
-DAYS, K = 20, 5  # that are read, and the taps of TDNN, NARX and the linear autoregression
-SHOWN = 80
+DAYS, K, SHOWN = 20, 5, 80  # that are read; the taps of TDNN, NARX and the linear autoregression; days of the picture
 
 
 class NextOutput(Module):
@@ -55,56 +54,46 @@ LINEAR = "linear autoregression"
 @system(
     data="the S&P 500 on 5,031 days (arch)",
     merit="error of the next day's return, days on which to invest",
-    seconds=25,
+    seconds=11,
     takes="a CSV file with a row for each day, its last column of numbers the price",
 )
 def run(lab: Lab) -> list[Figure]:
     prices = share_prices(lab.data)
     returns = 100 * np.diff(np.log(prices))[:, None]  # per cent
     series = np.concatenate([returns, np.abs(returns)], axis=1)
+    folds = rolling(len(series), lab.pick(5, 1))
     found: dict[str, list[np.ndarray]] = {name: [] for name in (*NETS, LINEAR)}
-    for fold, (cut, end) in enumerate(folds := rolling(len(series), lab.pick(5, 1)), 1):
+    for fold, (cut, end) in enumerate(folds, 1):
         scale = Scale(series[:cut])
         scaled = scale(series[:end])
-        known, unseen = segments(scaled[:cut], DAYS + 1), segments(scaled[cut - DAYS :], DAYS + 1)
+        known, unseen = (sliding_windows(days, DAYS + 1) for days in (scaled[:cut], scaled[cut - DAYS :]))
         learned, tested = ((days[:-1], days[-1, :, :1]) for days in (known, unseen))
-        forecasts: dict[str, np.ndarray] = {}
         for name, make in NETS.items():
             task = Supervised(make(), learned, tested, mg.nn.mse_loss, batch=64, seed=lab.seed, axis=(1, 0))
             lab.train(task, f"{name}, fold {fold}", steps=lab.pick(400, 10), lr=2e-3)
-            forecasts[name] = task.predict()
+            found[name].append(task.predict() * scale.deviation[0] + scale.mean[0])
         linear = LinearAutoregression(scaled[: cut - 1, 1:], scaled[1:cut, :1], K - 1, K)
-        forecasts[LINEAR] = linear.forecast(unseen[:-1, :, 1:], unseen[1:-1, :, :1])[0]
-        for name, made in forecasts.items():
-            found[name].append(scale.back(np.repeat(made, 2, axis=1))[:, 0])
-    first = folds[0][0]
-    actual = returns[first:, 0]
-    forecast = {name: np.concatenate(parts) for name, parts in found.items()}
+        forecast = linear.forecast(unseen[:-1, :, 1:], unseen[1:-1, :, :1])[0]
+        found[LINEAR].append(forecast * scale.deviation[0] + scale.mean[0])
+    actual = returns[folds[0][0] :, 0]
+    forecasts = {name: np.concatenate(parts)[:, 0] for name, parts in found.items()}
 
-    prediction, wealth = panels(2, "trading day", titles=["the next day's price", "100 invested"], size=(13, 5))
-    days = np.arange(first, len(returns))
-    prediction.plot(days[-SHOWN:], prices[1:][-SHOWN:], color="#999999", label="price", linewidth=3)
-    wealth.plot(days, 100 * np.exp(np.cumsum(actual) / 100), color="#999999", label="every day", linewidth=3)
-    for name, returned in forecast.items():
-        prediction.plot(days[-SHOWN:], prices[:-1][-SHOWN:] * np.exp(returned[-SHOWN:] / 100), label=name, linewidth=1)
-        wealth.plot(days, 100 * np.exp(np.cumsum(np.where(returned > 0, actual, 0)) / 100), label=f"as {name} says")
-    for _, end in folds[:-1]:
-        wealth.axvline(end, color="#bbbbbb", linestyle=":")
-    prediction.set(ylabel=f"price: the last {SHOWN} days")
-    wealth.set(ylabel="worth; a dotted line: trained anew")
-    for one in (prediction, wealth):
-        one.legend(frameon=False, fontsize="small")
+    prediction, wealth = panels(2, titles=["the next day's price", "100 invested"], size=(13, 5))
+    before = prices[-SHOWN - 1 : -1]
+    said = {name: before * np.exp(forecast[-SHOWN:] / 100) for name, forecast in forecasts.items()}
+    plot_forecasts(prices[-SHOWN:], said, prediction, "price").set(xlabel="trading day, of the last", ylabel="price")
+    made = {name: np.where(forecast > 0, actual, 0) for name, forecast in forecasts.items()}
+    worth = {name: 100 * np.exp(np.cumsum(of_day) / 100) for name, of_day in ({"every day": actual} | made).items()}
+    plot_forecasts(worth.pop("every day"), worth, wealth, "every day").set(xlabel="trading day", ylabel="worth")
     lab.save("forecasts.png", wealth, "rolling forecasts of the price, and what following them would have come to")
 
-    compared = {**forecast, "persistence": np.zeros_like(actual)}
-    error = {name: float(np.sqrt(np.mean((actual - returned) ** 2))) for name, returned in compared.items()}
-    rises = float((actual > 0).mean())
+    forecasts["persistence"] = np.zeros_like(actual)
+    error = {name: float(np.sqrt(np.square(actual - forecast).mean())) for name, forecast in forecasts.items()}
     figures = [Figure(f"error of {LINEAR}, % a day", error[LINEAR], "beside", error["persistence"], "persistence")]
     for name in NETS:
-        what, right = f"error of {name}, % a day", float(((forecast[name] > 0) == (actual > 0)).mean())
+        right = ((forecasts[name] > 0) == (actual > 0)).mean()
         figures += [
-            Figure(what, error[name], "<=", 1.1 * error["persistence"], "1.1 × that of persistence"),
-            Figure(what, error[name], "beside", error[LINEAR], LINEAR),
-            Figure(f"days on which {name} is right", right, "beside", rises, "days of rise"),
+            Figure(f"error of {name}, % a day", error[name], "<=", 1.03 * error["persistence"], "1.03 × persistence"),
+            Figure(f"days on which {name} is right", right, "beside", (actual > 0).mean(), "days of rise"),
         ]
     return figures

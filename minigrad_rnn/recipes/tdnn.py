@@ -11,18 +11,17 @@ measure is theirs too, the average relative variance: the mean squared error ove
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 import minigrad as mg
 
-from ..cells import TDNNCell
-from ..data.forecasting import LinearAutoregression, Scale, segments
+from ..cells import State, TDNNCell
+from ..data.forecasting import LinearAutoregression, Scale, sliding_windows
 from ..data.series import sunspots
 from ..layers import Recurrent
 from ..models import SequenceModel
-from ..plotting import panels
+from ..pictures import unrolled
+from ..plotting import panels, plot_forecasts
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 from ..unroll import unroll
@@ -43,7 +42,8 @@ def run(lab: Lab) -> list[Figure]:
     known, end, all_of_it = (KNOWN, END, ALL) if lab.data is None else (len(every) * 3 // 4, len(every), len(every))
     scale = Scale(every[:known])
     series, variance = scale(every[:end]), scale(every[:all_of_it]).var()
-    train, test = ((part[:-1], part[-1]) for part in np.split(segments(series, YEARS + 1), [known - YEARS], axis=1))
+    windows = np.split(sliding_windows(series, YEARS + 1), [known - YEARS], axis=1)
+    train, test = ((part[:-1], part[-1]) for part in windows)
     model = SequenceModel(Recurrent("tdnn", 1, 8, taps=YEARS - 1), 1, last=True)
     task = Supervised(model, train, test, mg.nn.mse_loss, seed=lab.seed, axis=(1, 0))
     lab.train(task, "sunspots", steps=lab.pick(2000, 5), lr=1e-2, optimizer="adamw", weight_decay=0.3)
@@ -53,20 +53,15 @@ def run(lab: Lab) -> list[Figure]:
     arv, linear_arv = (float(np.square(said - test[1]).mean() / variance) for said in (by_net, by_linear))
 
     found, finite, convolution = learned_filter(lab)
-    taps, ahead = panels(
-        2, titles=["the filter", "one year ahead" if lab.data is None else "one step ahead"], size=(13, 4.5)
-    )
+    taps, ahead = panels(2, titles=["the filter", "one step ahead"], size=(13, 4.5))
     taps.stem(range(len(TAPS)), TAPS, linefmt="#999999", basefmt=" ", label="it is")
     taps.plot(found, "x", markersize=10, color="#d94801", label="the TDNN found")
     taps.set(xlabel="steps ago", ylabel="tap")
-    years = np.arange(known, end) + (1700 if lab.data is None else 1)
-    for name, line in {"sunspots" if lab.data is None else "series": test[1], "TDNN": by_net}.items():
-        ahead.plot(years, scale.back(line)[:, 0], label=name)
-    ahead.set(xlabel="year" if lab.data is None else "row", ylabel="sunspot number" if lab.data is None else "value")
-    for one in (taps, ahead):
-        one.legend(frameon=False)
+    plot_forecasts(scale.back(test[1])[:, 0], {"TDNN": scale.back(by_net)[:, 0]}, ahead)
+    ahead.set(xlabel="step held out", ylabel="number")
     lab.save("response.png", ahead, "the taps that were found, and the forecast of what was held out")
-    lab.save("unrolled.svg", window(), "five steps: each input goes to its own output, and to the two after it")
+    window = unrolled("tdnn", 5, backward=False, cell_options={"taps": 2}, level="gate", title="two past inputs")
+    lab.save("unrolled.svg", window, "five steps: each input goes to its own output, and to the two after it")
     return [
         Figure("average relative variance", arv, "<", linear_arv, "a linear autoregression of as many years"),
         Figure("average relative variance, again", arv, "beside", 0.086, "Weigend, Huberman and Rumelhart 1990"),
@@ -76,33 +71,20 @@ def run(lab: Lab) -> list[Figure]:
     ]
 
 
-def window(steps: int = 5) -> Any:
-    """The unrolled graph of a net with two past inputs, of which each is an arrow from step to step."""
-    xs = mg.tensor(np.linspace(-1, 1, steps).reshape(steps, 1, 1), dtype="float32", name="inputs", requires_grad=True)
-    outputs, _ = unroll(TDNNCell(1, 2, taps=2), xs)
-    return mg.draw(outputs.named("y"), level="gate", title="y_t from x_t, x_{t-1} and x_{t-2} alone")
-
-
 def learned_filter(lab: Lab) -> tuple[np.ndarray, float, float]:
     """The taps that a linear TDNN finds; its largest ∂y_t/∂x_{t-k} beyond them; its difference from a convolution."""
     N = len(TAPS) - 1
     xs = lab.rng().normal(size=(200, 8, 1))
     ys = np.stack([np.convolve(column, TAPS)[: len(xs)] for column in xs[:, :, 0].T], axis=1)[..., None]
     cell = TDNNCell(1, 1, taps=N, nonlinearity="identity", bias=False, dtype="float64")
-    task = Supervised(
-        Recurrent(cell),
-        (xs, ys),
-        (xs, ys),
-        lambda found, ys: mg.nn.mse_loss(found[0], ys),
-        batch=8,
-        seed=lab.seed,
-        axis=1,
-    )
-    lab.train(task, "filter", steps=lab.pick(300, 5), lr=3e-2)
 
+    def error(found: tuple[mg.Tensor, State], ys: mg.Tensor) -> mg.Tensor:
+        return mg.nn.mse_loss(found[0], ys)
+
+    task = Supervised(Recurrent(cell), (xs, ys), (xs, ys), error, batch=8, seed=lab.seed, axis=1)
+    lab.train(task, "filter", steps=lab.pick(300, 5), lr=3e-2)
     reach = mg.jacobian(lambda x: unroll(cell, x)[0][-1], mg.tensor(xs[:30, :1])).numpy().ravel()  # of the last y
     before = np.pad(xs[:, :, 0].T, ((0, 0), (N, 0)))[:, None]  # (N, 1, time)
-    kernel = cell.weight.numpy().T[:, None, ::-1].copy()
-    slid = mg.conv1d(mg.tensor(before), kernel).numpy()
+    slid = mg.conv1d(mg.tensor(before), mg.flip(cell.weight.detach().T[:, None], 2)).numpy()
     difference = abs(np.moveaxis(slid, 2, 0) - unroll(cell, xs)[0].numpy()).max()
     return cell.weight.numpy()[:, 0], float(abs(reach[: -N - 1]).max()), float(difference)

@@ -14,14 +14,13 @@ import minigrad as mg
 
 from ..data import NGram
 from ..plotting import axes, plot_bars
-from ..projections import alike, neighbours, python_classes
+from ..projections import alike_in_python, familiar, neighbours
 from ..systems import Figure, Lab, system
 from ..training import Config, make_task
 from ..training.plots import plot_loss
 from ..training.tasks.language import Language
 
 PAST = 4  # words
-ASKED = ("if", "ValueError", "int", "None", "self", "line", "first", "error")
 
 
 @system(
@@ -61,16 +60,16 @@ def run(lab: Lab) -> list[Figure]:
     plot = plot_bars(grams | {"network": perplexity}, axes("words of history", "perplexity", "held-out words"))
     lab.save("perplexity.png", plot, "perplexity beside n-gram models")
 
-    projections = task.model.embedding.weight.numpy()
-    asked = ASKED if lab.data is None else [word for word in vocabulary.symbols if word[0].isalnum()][:10]
-    lab.say(neighbours(projections, vocabulary.symbols, asked))
+    projections, words = task.model.embedding.weight.numpy(), vocabulary.symbols
+    near = neighbours(projections, words)
+    lab.say(familiar(near))
+    lab.write("neighbours.tsv", near, "each word, and those nearest to it")
     bigram, longest = grams["1 words"], grams[f"{PAST} words"]
     figures = [
         Figure("perplexity", perplexity, "<", bigram, "the bigram model"),
         Figure(f"perplexity, {PAST} words of history", perplexity, "beside", longest, f"the {PAST + 1}-gram model"),
     ]
     if lab.data is None:
-        classes = python_classes(vocabulary.symbols)
-        same, chance = alike(projections[classes > 0], classes[classes > 0])
+        same, chance = alike_in_python(projections, words)
         figures.append(Figure("nearest word of the same class", same, ">", chance, "a word drawn at random"))
     return figures

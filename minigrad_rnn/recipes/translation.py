@@ -12,12 +12,10 @@ the training which the fewest edits make of it.
 
 from __future__ import annotations
 
-import numpy as np
-
-from ..data import read_pairs
+from ..data.pairs import nearest_targets, read_pairs
 from ..data.phrases import phrases
-from ..metrics import chrf, edit_distances
-from ..plotting import panels, plot_attention, plot_bars
+from ..metrics import chrf, matching
+from ..plotting import panels, plot_alignments, plot_bars
 from ..systems import Figure, Lab, system
 from ..training import Config
 from ..training.tasks.translation import Translation
@@ -49,16 +47,13 @@ def run(lab: Lab) -> list[Figure]:
     lab.train(task, config=config)
 
     sources, references = map(list, zip(*task.texts))
-    learned = pairs[: -len(sources)]
-    known = [source for source, _ in learned]
-    nearest = [int(edit_distances(source, known).argmin()) for source in lab.progress(sources, "nearest")]
     ways = {
         "the source as it is": sources,
-        "of the nearest": [learned[n][1] for n in nearest],
+        "of the nearest": nearest_targets(lab.progress(sources, "nearest"), task.known),
         "the model": task.translate(sources),
     }
     close = {way: chrf(written, references) for way, written in ways.items()}
-    right = {way: float(np.mean([a == b for a, b in zip(written, references)])) for way, written in ways.items()}
+    right = {way: matching(written, references) for way, written in ways.items()}
 
     shown = panels(2, titles=["chrF", "share exactly right"], size=(10, 4))
     for found, one in zip((close, right), shown):
@@ -67,12 +62,8 @@ def run(lab: Lab) -> list[Figure]:
     lines = [f"{source}\t{written}\t{truth}" for source, written, truth in zip(sources, ways["the model"], references)]
     lab.write("translations.tsv", "\n".join(["source\tthe model\tright", *lines, ""]), "all held-out translations")
     readable = sorted((source for source in sources if len(source) <= SHOWN), key=len)
-    if readable:
-        maps = panels(2, size=(15, 9.5))
-        for source, one in zip((readable[len(readable) // 2], readable[-1]), maps):
-            written, weights = task.alignment(source)
-            plot_attention(weights, list(source), list(written), one).set_title(f"{source} → {written}")
-        lab.save("attention.png", maps[0], "what is read to write each character")
+    chosen = [task.alignment(source) for source in readable[len(readable) // 2 :: max(1, (len(readable) - 1) // 2)]]
+    lab.save("attention.png", plot_alignments(chosen, size=(15, 9.5)), "what is read to write each character")
     asked = ">" if own else "beside"
     return [
         Figure("chrF", close["the model"], asked, close["of the nearest"], "the translation of the nearest phrase"),

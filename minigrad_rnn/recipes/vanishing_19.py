@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -21,11 +22,24 @@ import minigrad as mg
 from minigrad.nn import init
 
 from ..data.images import handwritten_digits
-from ..plotting import panels
+from ..plotting import COLORS, panels
 from ..systems import Figure, Lab, system
 
 PHI = {"ELU": mg.elu, "ReLU": mg.relu, "logistic": mg.sigmoid, "tanh": mg.tanh}
-SINGLE = 3  # examples looked at one by one
+BATCH, SINGLE, LAYERS = 64, 3, 19  # digits looked at together, and one by one
+
+
+def remains(norms: np.ndarray) -> float:
+    """What is left of the median unit's gradient at layer 2, of that at the last: layers of one width."""
+    return float(np.nanmedian(norms[1]) / np.nanmedian(norms[-1]))
+
+
+def draw_units(plot: Any, norms: dict[str, np.ndarray]) -> None:
+    """A dot for every unit of (layers, width), beside each other by name, and the median unit's line."""
+    layers = np.arange(1, LAYERS + 1)
+    for n, (what, own) in enumerate(norms.items()):
+        plot.plot(layers + 0.25 * (n - len(norms) // 2), np.log10(own), ".", color=COLORS[n], markersize=1, alpha=0.4)
+        plot.plot(layers, np.log10(np.nanmedian(own, axis=1)), color=COLORS[n], label=f"{what}: the median unit")
 
 
 @system(
@@ -36,62 +50,44 @@ SINGLE = 3  # examples looked at one by one
 )
 def run(lab: Lab) -> list[Figure]:
     images, classes = handwritten_digits(lab.data)
-    chosen = lab.rng().permutation(len(images))[:64]
+    chosen = lab.rng().permutation(len(images))[:BATCH]
     xs, targets = images[chosen].reshape(len(chosen), -1), classes[chosen]
-    width, layers = lab.pick(1024, 64), 19
+    width = lab.pick(1024, 64)
 
-    def norms(phi: Callable[[mg.Tensor], mg.Tensor], examples: slice, spread: float) -> np.ndarray:
-        """‖∂L/∂W‖ of every unit, (layers, width); biases have the standard deviation `spread`."""
+    def norms(phi: Callable[[mg.Tensor], mg.Tensor], examples: slice, spread: float = 1.0) -> np.ndarray:
+        """‖∂L/∂W‖ of every unit, (layers, width), NaN where it is 0; `spread` is the biases' standard deviation."""
         mg.seed(lab.seed)
-        sizes = [xs.shape[1], *[width] * layers]
-        weights = [init.glorot(*pair) for pair in pairwise(sizes)]
+        weights = [init.glorot(*pair) for pair in pairwise([xs.shape[1], *[width] * LAYERS])]
         h = mg.tensor(xs[examples])
         for W in weights:
             h = phi(h @ W + mg.randn(width) * spread)
         logits = h @ init.glorot(width, int(classes.max()) + 1)
-        grads = mg.grad(mg.nn.cross_entropy(logits, targets[examples]), weights)
-        return np.stack([np.linalg.norm(grad.numpy().astype("float64"), axis=0) for grad in grads])
+        grads = mg.grad(mg.nn.cross_entropy(logits, mg.tensor(targets[examples])), weights)
+        found = np.stack([np.linalg.norm(grad.numpy().astype("float64"), axis=0) for grad in grads])
+        return np.where(found > 0, found, np.nan)
 
-    made = panels(4, "layer", "log10 ‖∂L/∂W‖ of a unit", list(PHI), size=(16, 5), share=True)
-    layer = np.arange(1, layers + 1)
-    lasting, alone, unbiased = {}, {}, {}
-    for plot, (name, phi) in zip(made, PHI.items()):
-        batch = norms(phi, slice(None), 1.0)
-        singles = [norms(phi, slice(n, n + 1), 1.0) for n in range(SINGLE)]
-        plot.plot(layer, decades(batch), ".", color="#9ecae1", markersize=1)
-        plot.plot(layer, np.nanmedian(decades(batch), axis=1), linewidth=2.5, label="a batch of 64: the median unit")
-        for n, single in enumerate(singles):
-            plot.plot(
-                layer,
-                np.nanmedian(decades(single), axis=1),
-                "--",
-                color="#d94801",
-                label="one digit" if not n else None,
-            )
-        lasting[name] = remains(batch)
-        alone[name] = float(np.median([remains(single) for single in singles]))
-        unbiased[name] = remains(norms(phi, slice(None), 0.0))
-    made[0].set_xticks([1, 5, 10, 15, 19])
-    made[0].legend(frameon=False, fontsize="small")
-    made[0].figure.suptitle(f"gradients of {layers} layers of {width} units, before training: each dot is a unit")
-    lab.save("gradients.png", made[0], "log ‖∂L/∂W‖ of every unit by layer, for four activations")
+    plots = panels(8, "layer", "log10 ‖∂L/∂W‖ of a unit", list(PHI), size=(16, 9), share=True, rows=2)
+    lasting, alone, unbiased, off = {}, {}, {}, {}
+    for column, (name, phi) in enumerate(PHI.items()):
+        batch, singles = norms(phi, slice(None)), [norms(phi, slice(n, n + 1)) for n in range(SINGLE)]
+        draw_units(plots[column], {f"a batch of {BATCH}": batch})
+        draw_units(plots[4 + column], {f"digit {n + 1} alone": single for n, single in enumerate(singles)})
+        lasting[name], alone[name] = remains(batch), float(np.median([remains(single) for single in singles]))
+        unbiased[name], off[name] = remains(norms(phi, slice(None), 0.0)), float(np.isnan(singles).mean())
+    plots[0].set_xticks([1, 5, 10, 15, LAYERS])
+    plots[0].figure.suptitle(f"gradients of {LAYERS} layers of {width} units, before training: each dot is a unit")
+    lab.save("gradients.png", plots[0], "log ‖∂L/∂W‖ of every unit by layer, of a batch and of single digits")
 
-    others = {
-        kept: max(found[name] for name in PHI if name != "ELU") for kept, found in (("batch", lasting), ("one", alone))
-    }
-    return [
-        *(Figure(f"{name}: gradient at layer 2 over layer 19", lasting[name], "<", 0.1, "vanishes") for name in PHI),
-        Figure("ELU lasts longest, a batch: layer 2 over 19", lasting["ELU"], ">", others["batch"], "the best other"),
-        Figure("ELU lasts longest, one digit: layer 2 over 19", alone["ELU"], ">", others["one"], "the best other"),
-        Figure("with biases of 0: ELU", unbiased["ELU"], "beside", unbiased["tanh"], "tanh"),
+    vanish = [Figure(f"{name}: gradient at layer 2 over layer 19", lasting[name], "<", 0.1, "vanishes") for name in PHI]
+    longest = [
+        Figure(
+            f"ELU lasts longest, {what}: layer 2 over 19", found.pop("ELU"), ">", max(found.values()), "the best other"
+        )
+        for what, found in (("a batch", lasting), ("one digit", alone))
     ]
-
-
-def decades(norms: np.ndarray) -> np.ndarray:
-    """log10 of norms; those that are 0 (a ReLU that is off) are left out."""
-    return np.log10(np.where(norms > 0, norms, np.nan))
-
-
-def remains(norms: np.ndarray) -> float:
-    """What is left of a gradient at layer 2, of that at the last: layers of one width."""
-    return float(10 ** (np.nanmedian(decades(norms)[1]) - np.nanmedian(decades(norms)[-1])))
+    return [
+        *vanish,
+        *longest,
+        Figure("with biases of 0: ELU", unbiased["ELU"], "beside", unbiased["tanh"], "tanh"),
+        Figure("one digit: share of units without a gradient, ReLU", off["ReLU"], "beside", off["ELU"], "ELU"),
+    ]

@@ -10,19 +10,19 @@ together anew.
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 
 import minigrad as mg
 from minigrad.nn import Conv2d, Flatten, Linear
 
 from ..data.moving_shapes import WORDS, kinds, moving_shapes
+from ..data.padding import padded
 from ..decode import greedy
 from ..evaluating import evaluating
+from ..metrics import majority, matching
 from ..models import PerStep
 from ..plotting import axes, plot_films
-from ..seq2seq import Seq2Seq, padded
+from ..seq2seq import Seq2Seq
 from ..systems import Figure, Lab, system
 from ..training import Supervised
 
@@ -69,8 +69,7 @@ def run(lab: Lab) -> list[Figure]:
         ),
         "frames of films, with the caption written and the true one",
     )
-    right = float(np.mean([a == b for a, b in zip(captions, true, strict=True)]))
-    commonest = Counter(true).most_common(1)[0][1] / len(true)
+    right, (_, commonest) = matching(captions, true), majority(true, true)
     return [
         Figure("captions exactly right", right, ">=", 0.98, "the goal, on combinations never seen"),
         Figure("captions exactly right", right, ">", commonest, "always the commonest caption"),

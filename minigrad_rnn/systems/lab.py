@@ -23,8 +23,8 @@ VALIDATIONS = 4  # in a training
 class Lab:
     """A system's folder, its seed, the user's own file `data` (None: the system's own data), and a training loop.
 
-    With `quick` everything is as small as it can be and still be run. `pictures` are the files that were written, each
-    with what it shows.
+    What it says goes to `console`. With `quick` everything is as small as it can be and still be run. `pictures` are
+    the files that were written, each with what it shows.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Lab:
 
     def rng(self, *more: int) -> np.random.Generator:
         """A generator of random numbers; of other numbers for others of `more`."""
-        return np.random.default_rng([self.seed, *more])
+        return np.random.default_rng([self.seed, 1 + len(more), *more])  # the seed alone is what models are made with
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -63,7 +63,7 @@ class Lab:
         return result
 
     def progress(self, items: Iterable[T], name: str) -> Iterator[T]:
-        """`items`, under a progress bar."""
+        """`items`, under a progress bar with the name `name`."""
         from rich.progress import track
 
         return iter(track(items, name, console=self.console, disable=not self.console.is_terminal, transient=True))

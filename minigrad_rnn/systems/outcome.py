@@ -35,7 +35,11 @@ class SystemRunError(MinigradError, ValueError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of a system came to. `pictures` are files in its folder, each with what it shows."""
+    """What a run of the system `name` came to: its `figures`, and in how many `seconds`, on which `machine`.
+
+    `seed`, `quick` and `data` are what it was run with, `versions` those of Python and packages. `pictures` are files
+    in its folder, each with what it shows.
+    """
 
     name: str
     figures: list[Figure]
@@ -73,6 +77,8 @@ def run_system(
     threads: int = 0,
 ) -> Outcome:
     """Run `system` on the current backend, and keep its outcome and pictures in `folder`.
+
+    `quick`, `seed` and `data` are those of `Lab`, as is `console`; `threads` is how many cores to use (0: all).
 
     Raises SystemRunError for a file where none is taken, and what the system raises; then no outcome is left of a run
     before.

@@ -22,7 +22,7 @@ class SystemNameError(MinigradError, LookupError):
 
 @dataclass(frozen=True)
 class System:
-    """`run(lab)` trains, measures and draws, and returns the figures. `what` and the rest are what `list` shows.
+    """A recipe by its `name`: `run(lab)` trains, measures and draws, and returns the figures. `list` shows the rest.
 
     `text` is the recipe's docstring: the idea, the equations, their source. `data` says what it runs on, `merit` what
     its figure is, `seconds` how long it takes on two cores, `takes` what the user's own file may be ("": it has no data
@@ -40,12 +40,14 @@ class System:
 
 
 def system(data: str, merit: str, seconds: int, takes: str = "") -> Callable[[Callable[[Lab], list[Figure]]], System]:
-    """Make a recipe's function its System; the name and what it is are in the first line of the module's docstring.
+    """Make a recipe's function its System, with `data`, `merit`, `seconds` and `takes` as there.
 
-    \"\"\"sum-inputs: a linear net that outputs the running sum.\"\"\"
+    The name, and what it is, are in the first line of the recipe's docstring:
 
-    @system(data="random numbers", merit="largest error", seconds=1)
-    def run(lab): …
+        \"\"\"sum-inputs: a linear net that outputs the running sum.\"\"\"
+
+        @system(data="random numbers", merit="largest error", seconds=1)
+        def run(lab): …
     """
 
     def make(run: Callable[[Lab], list[Figure]]) -> System:
