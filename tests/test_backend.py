@@ -38,7 +38,8 @@ def test_use_backend_as_a_call(strict):
     for made in (mg.zeros(2), mg.tensor([1.0]), mg.ones_like(2.0), mg.arange(3), mg.full((1,), 2)):
         assert made.backend.name == "strict"
         assert type(made.data) is StrictArray
-    assert mg.tensor(np.ones(2)).backend.name == "numpy", "an array stays where it is"
+    assert mg.tensor(np.ones(2)).backend.name == "strict", "NumPy's arrays are data, as lists are"
+    assert mg.tensor(mg.Tensor(np.ones(2))).backend.name == "numpy", "a Tensor stays where it is"
     assert mg.zeros_like(np.ones(2)).backend.name == "numpy"
     mg.use_backend("numpy")
     assert mg.zeros(2).backend.name == "numpy"
@@ -236,7 +237,7 @@ def test_forward_and_backward_stay_on_the_backend(strict, create_graph, chosen):
             assert type(ours.data) is StrictArray
             assert ours.backend.name == "strict"
             np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-12)
-        for theirs in lstm_losses(mg.tensor, create_graph):
+        for theirs in lstm_losses(lambda data, **options: mg.tensor(mg.Tensor(data), **options), create_graph):
             assert theirs.backend.name == "numpy", "whatever is chosen for new arrays"
 
 

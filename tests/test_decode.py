@@ -161,6 +161,12 @@ def test_a_bernoulli_stop_is_an_end_symbol():
     np.testing.assert_allclose(np.exp(log_p[:, -1]), halt)
     np.testing.assert_allclose(np.exp(log_p[:, :-1]), (1 - halt)[:, None] * np.exp(log_softmax(logits)))
     mg.gradcheck(with_stop, [logits, stop])
+    targets = np.arange(5) % (V + 1)  # the last is to stop
+    ended = mg.tensor((targets == V).astype(float))
+    together = mg.nn.cross_entropy(mg.tensor(log_p), targets, reduction="none")
+    symbols = mg.nn.cross_entropy(mg.tensor(logits), np.minimum(targets, V - 1), reduction="none")
+    parts = mg.nn.bce_with_logits(mg.tensor(stop), ended, reduction="none") + (1 - ended) * symbols
+    np.testing.assert_allclose(together.numpy(), parts.numpy(), rtol=0, atol=1e-12)
     with pytest.raises(ShapeError, match=r"want stop_logits \(5,\)"):
         with_stop(mg.tensor(logits), mg.tensor(logits))
 

@@ -37,7 +37,7 @@ def test_a_share_of_each_class_is_kept_to_test_on():
     seen = np.concatenate([train[0], test[0]]).ravel()
     assert sorted(seen) == list(range(53))
     np.testing.assert_array_equal(classes[seen], np.concatenate([train[1], test[1]]))
-    with pytest.raises(DataError, match="less than 5 images of each class"):
+    with pytest.raises(DataError, match="no class has 5 examples"):
         train_and_test(images[-4:], classes[-4:], np.random.default_rng(0))
 
 

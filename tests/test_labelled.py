@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data import DataError, Vocabulary
-from minigrad_rnn.data.labelled import labelled_rows, names_by_language, padded_codes, power_demand
+from minigrad_rnn.data.labelled import labelled_frames, labelled_rows, names_by_language, padded_codes, power_demand
 
 
 def test_power_demand():
@@ -33,9 +33,12 @@ def test_labelled_rows(tmp_path):
     assert train[0].shape == (3, 14, 1)
     assert test[0].shape == (3, 6, 1)
     assert train[1].tolist() == [3] * 14
+    assert np.bincount(test[2]).tolist() == [3, 3]
+    np.testing.assert_allclose([train[0].mean(), train[0].std()], [0, 1], atol=1e-6)
     both = np.concatenate([train[0], test[0]], axis=1)[..., 0].T
-    np.testing.assert_allclose([both.mean(), both.std()], [0, 1], atol=1e-6)
-    back = both * values.std() + values.mean()
+    rises = np.diff(both[0])[0]  # of 1 from number to number, as the rows are
+    back = both / rises
+    back += values.mean() - back.mean()
     kinds = np.concatenate([train[2], test[2]])
     np.testing.assert_allclose(sorted(back[:, 0].round(4)), values[:, 0])
     assert all(kinds[n] == classes[int(back[n, 0].round()) // 3] - 1 for n in range(20))
@@ -78,3 +81,29 @@ def test_padded_codes():
     codes, lengths = padded_codes(["abc", "c"], Vocabulary("abc"))
     assert codes.T.tolist() == [[0, 1, 2], [2, 0, 0]]
     assert lengths.tolist() == [3, 1]
+
+
+def test_labelled_frames(tmp_path):
+    values, classes = np.arange(126.0).reshape(63, 2), np.arange(63) // 6 % 3 + 4
+    train, test, names = labelled_frames(rows(tmp_path, values, classes), 6)
+    assert names == ["4", "5", "6"]
+    assert train[0].shape == (6, 8, 2)
+    assert test[0].shape == (6, 2, 2)
+    np.testing.assert_allclose(train[0].mean(axis=(0, 1)), 0, atol=1e-6)
+    np.testing.assert_allclose(train[0].std(axis=(0, 1)), 1, atol=1e-6)
+    assert (np.diff(train[0][:, :, 0].T.ravel()) > 0).all()  # in order of time
+    assert test[0].min() > train[0].max()
+    assert test[1].tolist() == [[2, 0]] * 6
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "wrong"),
+    [
+        (np.ones((60, 1)), [0, 1] * 30, "1 numbers in a row and 2 classes"),
+        (np.ones((60, 2)), [1] * 60, "2 numbers in a row and 1 classes"),
+        (np.ones((59, 2)), [1] * 59, "has 59 rows: give at least 60"),
+    ],
+)
+def test_frames_that_are_refused(tmp_path, values, classes, wrong):
+    with pytest.raises(DataError, match=wrong):
+        labelled_frames(rows(tmp_path, values, classes), 6)

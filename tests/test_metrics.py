@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad_rnn.metrics import chrf, edit_distances, error_rate, matching, step_accuracy
+from minigrad.errors import ShapeError
+from minigrad_rnn.metrics import (
+    accuracy,
+    chrf,
+    edit_distances,
+    error_rate,
+    majority,
+    matching,
+    predictions,
+    squared_error,
+    step_accuracy,
+)
 from minigrad_rnn.models import PerStep
 
 
@@ -49,6 +60,18 @@ def test_matching():
         matching("a", "ab")
 
 
+def test_accuracy_takes_what_goes_together():
+    logits, classes = mg.tensor([[2.0], [-1.0], [3.0]]), np.array([1, 0, 0])
+    assert accuracy(logits, classes[:, None]).numpy().tolist() == [[1], [1], [0]]
+    assert accuracy(mg.tensor([2.0, -1.0, 3.0]), classes).numpy().tolist() == [1, 1, 0]
+    assert predictions(mg.tensor([[0.0, 1.0], [1.0, 0.0]]), classes[:2]).numpy().tolist() == [1, 0]
+    for scores, targets in ((logits, classes), (logits[:, 0], classes[:, None]), (mg.zeros((2, 4)), classes)):
+        with pytest.raises(ShapeError, match="do not go with targets"):
+            accuracy(scores, targets)
+    with pytest.raises(ShapeError, match="mse_loss"):
+        squared_error(logits, classes)
+
+
 def test_step_accuracy_is_of_the_real_steps():
     outputs = mg.tensor(np.eye(3, dtype="float32")[[[0, 1], [2, 1], [2, 0]]])  # classes 0 2 2 and 1 1 0
     scores = step_accuracy(outputs, np.array([[0, 1], [1, 1], [2, 2]]), np.array([3, 2]))
@@ -63,3 +86,7 @@ def test_layers_per_step_see_each_step_by_itself():
     for t in range(4):
         alone = mg.relu(conv(mg.tensor(films[t]))).numpy().reshape(3, -1)
         assert np.allclose(outputs[t].numpy(), alone, atol=1e-12)
+
+
+def test_majority():
+    assert majority([3, 5, 5, 3, 5], iter([5, 5, 3, 2])) == (5, 0.5)

@@ -40,7 +40,8 @@ class ByDictionary:
         if not all(n[1:]):
             return 0.5
         j = min(times, 3)
-        return min(max(j - (j + 1) * n[1] / (n[1] + 2 * n[2]) * n[j + 1] / n[j], 0), j)
+        discount = j - (j + 1) * n[1] / (n[1] + 2 * n[2]) * n[j + 1] / n[j]
+        return discount if discount > 0 else 0.5
 
     def probability(self, symbol, history):
         found = self.followers.get(history, Counter())
@@ -84,6 +85,19 @@ def test_the_probabilities_of_all_symbols_add_up_to_one(codes, smoothing):
         np.testing.assert_allclose(model.next(history).sum(), 1, rtol=1e-12)
 
 
+def test_a_short_text_leaves_something_to_what_it_has_not():
+    """Of pairs, 1 comes once, 1 twice, 1 three times and 3 four times: by the formula 3 and more lose 3 - 4 < 0."""
+    pairs = [(0, 1)] * 1 + [(2, 3)] * 2 + [(4, 5)] * 3 + [(6, 7)] * 4 + [(8, 9)] * 4 + [(10, 11)] * 4
+    joints = range(12, 12 + len(pairs))  # each once: what stands between the pairs
+    codes = np.concatenate([[a, b, joint] for (a, b), joint in zip(pairs, joints)])
+    model = NGram(codes, 1, 40)
+    for first in range(40):
+        assert model.next([first]).min() > 0
+        np.testing.assert_allclose(model.next([first]).sum(), 1, rtol=1e-12)
+    np.testing.assert_allclose(model.probabilities([6, 7])[0] - 0.5 / 4 * model.next([])[7], 3.5 / 4, rtol=1e-12)
+    assert np.isfinite(model.bits([6, 39, 0, 8, 5]))
+
+
 def test_bits():
     """After 0 came 1 three times and 0 once, after 1 came 0 three times; with one added to each."""
     train = np.array([0, 0, 1, 0, 1, 0, 1, 0])
@@ -114,3 +128,6 @@ def test_what_it_refuses(codes):
         NGram(codes, 1, SIZE, "laplace")
     with pytest.raises(ValueError, match="counted"):
         NGram(codes, 2, SIZE).of_order(3)
+    for asked in (lambda model: model.next([SIZE]), lambda model: model.probabilities([0, -1])):
+        with pytest.raises(ValueError, match=f"symbols are 0 to {SIZE - 1}, and are"):
+            asked(NGram(codes, 2, SIZE))

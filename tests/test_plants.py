@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigrad_rnn.data.plants import held_levels, narendra_plant, schmitt_trigger, two_sines
+from minigrad_rnn.data.plants import drifting, held_levels, narendra_plant, schmitt_trigger, two_sines
 from minigrad_rnn.data.synthetic import timed_spikes, two_sequences
 
 
@@ -58,3 +58,12 @@ def test_timed_spikes():
     assert set(inputs.argmax(axis=0).ravel().tolist()) == set(range(15))
     with pytest.raises(ValueError, match="length must be at least 11"):
         timed_spikes(10, 5)
+
+
+def test_drifting_inputs_keep_their_variance():
+    xs = drifting(200, 400, 0)
+    assert xs.shape == (200, 400)
+    assert xs.dtype == "float32"
+    np.testing.assert_allclose([xs[0].std(), xs[-1].std()], 1, atol=0.1)
+    assert np.corrcoef(xs[:-1].ravel(), xs[1:].ravel())[0, 1] == pytest.approx(0.95, abs=0.01)
+    np.testing.assert_array_equal(xs, drifting(200, 400, np.random.default_rng(0)))

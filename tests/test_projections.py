@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data import TextError, subsampled, windows
-from minigrad_rnn.projections import alike, nearest, neighbours, plane, python_classes
+from minigrad_rnn.projections import (
+    alike,
+    alike_in_python,
+    familiar,
+    nearest,
+    neighbours,
+    plane,
+    python_classes,
+    word_map,
+)
 
 PROJECTIONS = np.array([[1.0, 0.0], [0.0, 1.0], [3.0, 0.3], [-0.1, 2.0], [0.0, 0.0]])
 
@@ -13,8 +22,13 @@ def test_the_nearest_are_so_by_the_angle():
     near = nearest(PROJECTIONS, 2)
     assert near[:4, 0].tolist() == [2, 3, 0, 1]
     assert near.shape == (5, 2)
-    words = ["a", "b", "c", "d", "e"]
-    assert neighbours(PROJECTIONS, words, ["c", "missing", "b"], 1) == "c: a\nb: d"
+    words = ["a", "b", "c", "\n", "("]
+    table = neighbours(PROJECTIONS, words, 1)
+    assert table == "a\tc\nb\t\\n\nc\ta\n"
+    assert familiar(table, ["c", "missing", "b"], least=2).split() == ["b", "\\n", "c", "a"]
+    assert familiar(table, ["c", "missing"], least=2).split() == table.split()
+    shown = word_map(PROJECTIONS, words, count=2)
+    assert [text.get_text() for text in shown.texts] == ["a", "b"]
 
 
 def test_the_plane_is_that_of_the_largest_spread():
@@ -38,6 +52,7 @@ def test_how_often_the_nearest_is_alike():
     assert (same, chance) == (1.0, pytest.approx(1 / 3))
     same, chance = alike(PROJECTIONS[:4], np.array([1, 1, 2, 1]))
     assert (same, chance) == (0.5, pytest.approx(6 / 12))
+    assert alike_in_python(PROJECTIONS, ["if", "len", "for", "int", "apple"]) == (1.0, pytest.approx(1 / 3))
     with pytest.raises(ValueError, match="two"):
         alike(PROJECTIONS[:1], np.array([1]))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+import minigrad as mg
 from minigrad_rnn import cli, recipes, systems
 from minigrad_rnn.data import DataError
 
@@ -25,6 +26,15 @@ def run(name, folder, *, quick=True, **options):
         if "pip install" in error.message or "apt" in error.message:
             pytest.skip(error.message)
         raise
+
+
+@pytest.mark.slow
+@pytest.mark.on_numpy
+@pytest.mark.parametrize("name", NAMES)
+def test_quick_on_another_backend(name, tmp_path, strict):
+    """What a recipe makes goes where `--backend` says, and NumPy's arrays do not mix with it unseen."""
+    with mg.use_backend("strict"):
+        assert run(name, tmp_path).figures
 
 
 def test_the_list_is_that_of_the_files():
@@ -149,7 +159,7 @@ def test_several(tmp_path, monkeypatch, capfd):
     assert cli.main(["run", "exercise", "sum-inputs", "--results", "results.md"]) == 0
     page = Path("results.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `([^`]+)`", page, re.M) == ["exercise", "sum-inputs"]
-    assert "| h_0 | 0.1978 | = 0.1978, by hand |" in page
+    assert "| h_0 | 0.1978 | beside 0.1978, by hand |" in page
     result = Path("minigrad-systems/exercise/result.json")
     before = result.stat().st_mtime_ns
     assert cli.main(["run", "exercise", "sum-inputs", "--resume"]) == 0

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
+import minigrad_rnn as mr
 from minigrad.errors import DrawingError, MinigradError
 from minigrad.loop import machine
 from minigrad.loop.explain import Explanation
@@ -303,3 +304,23 @@ def test_arrays_of_another_library(strict):
     step = lambda h, x: (mg.tanh(x + h @ W),) * 2
     forward = mg.scan.explain(step, strict(np.zeros((B, H), "float32")), strict(np.zeros((T, B, H), "float32"))).forward
     assert (forward.kernels, forward.why) == ("strict", "there is no compiler for these arrays")
+
+
+@pytest.mark.parametrize("attention", [mr.AdditiveAttention(H, 2, 3), mr.BilinearAttention(H, 2), mr.DotAttention(H)])
+def test_a_step_with_attention(attention, tmp_path):
+    memory = mg.tensor(np.random.default_rng(0).normal(size=(7, B, attention.memory_size)), dtype="float32")
+    keys = attention.keys(memory)
+    cell = registry.get("rnn")(I + attention.memory_size, H)
+
+    def step(state, x):
+        context, _ = attention(state, memory, keys=keys)
+        return cell.step(mg.concatenate([x, context], axis=1), state)[::-1]
+
+    state, _ = mg.scan(step, cell.initial_state(B), mg.tensor(np.ones((T, B, I), "float32")))
+    state.sum().backward()
+    found = mg.scan.explain()
+    assert found.steps == T
+    assert found.backward is not None
+    sums = sum(total.name == "sum" for total in found.backward.operations)
+    assert (sums > 0) or not isinstance(attention, mr.AdditiveAttention)
+    found.save(tmp_path / "attention.svg")

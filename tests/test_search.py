@@ -106,7 +106,30 @@ def test_what_cannot_be():
         Genetic(bowl, LEAST, population=4, elite=4)
     with pytest.raises(ValueError, match=r"not from shape \(1, 3\)"):
         Annealing(bowl, [LEAST])
-    with pytest.raises(ValueError, match="temperature must be above 0, not 0"):
-        Annealing(bowl, LEAST, temperature=0)
+    with pytest.raises(ValueError, match="NARXless has no parameters"):
+        numbers_of(type("NARXless", (mg.nn.Module,), {})())
     with pytest.raises(TypeError, match="write it"):
         Search(bowl, LEAST).step()
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "told"),
+    [
+        (Genetic, {"population": 2}, "a population is at least 3"),
+        (Genetic, {"spread": -1}, "not -1, 0.5, 0.1 and 0.99"),
+        (Genetic, {"blend": -1}, "not 0.5, -1, 0.1 and 0.99"),
+        (Genetic, {"mutation": 2}, "mutation from 0 to 1"),
+        (Genetic, {"decay": 0}, "decay above 0 and at most 1"),
+        (Annealing, {"temperature": 0}, "temperature must be above 0, not 0"),
+        (Annealing, {"cooling": 1.5}, "cooling must be above 0 and at most 1, not 1.5"),
+        (Annealing, {"cooling": 0}, "cooling must be above 0 and at most 1, not 0"),
+        (Annealing, {"moves": 0}, "moves must be at least 1, not 0"),
+        (Annealing, {"reach": 0}, "reach must be above 0, not 0"),
+    ],
+)
+def test_arguments_are_checked_before_a_loss_is_asked(kind, options, told):
+    def loss(numbers):
+        raise AssertionError("asked")
+
+    with pytest.raises(ValueError, match=told):
+        kind(loss, LEAST, **options)

@@ -34,6 +34,7 @@ def test_a_file(tmp_path):
         (["text,label", *ROWS[:9]], r"has 2 classes \(9 of 'neg', 9 of 'pos'\): give at least two, of ten"),
         (["text,label", *(f"good {n},pos" for n in range(20))], r"has 1 classes \(20 of 'pos'\)"),
         (["text,label", *ROWS], "has 20 sentences: give at least 50"),
+        (["text,label", *ROWS, "  ,pos"], "row 22: the text is empty: fill the gap, or leave the row out"),
         (["text,label", "good, bad, ugly,pos"], "row 2: 4 fields, where there are 2 before"),
     ],
 )

@@ -12,14 +12,17 @@ from minigrad import nn
 from minigrad.errors import ShapeError
 from minigrad_rnn.attention import AdditiveAttention, BilinearAttention, DotAttention
 from minigrad_rnn.beam import beam
+from minigrad_rnn.data import DataError
+from minigrad_rnn.data.padding import padded, shifted
 from minigrad_rnn.decode import greedy, sample, with_stop
 from minigrad_rnn.losses import sequence_loss
 from minigrad_rnn.seq2seq import (
+    OneToMany,
+    ScheduledSampling,
     Seq2Seq,
     exponential_decay,
     inverse_sigmoid_decay,
     linear_decay,
-    padded,
 )
 
 E, H, V = 3, 4, 5  # embedding, hidden, symbols: 0 starts, 1 ends
@@ -317,7 +320,7 @@ def test_pictures_and_equations_speak_of_steps():
     for line in ("H = stack_t(h_t)", "α_t = softmax(", "ctx_t = ", "s_t = tanh(", "out_t = "):
         assert line in equations
     boxes = mg.draw(loss, level="cell").svg()
-    for title in ("decoder", "attention", "input", "output"):
+    for title in ("encoder, t = 0", f"decoder, t = {len(SOURCES)}", "attention", "input", "output", "decoder output"):
         assert title in boxes
 
 
@@ -335,12 +338,49 @@ def test_decay_schedules():
         inverse_sigmoid_decay(3, 0.5)
 
 
-def test_padded():
+def test_padded(monkeypatch):
     array, lengths = padded([[2, 3], [], [4]], END)
     np.testing.assert_array_equal(array, [[2, 1, 4], [3, 0, 1], [1, 0, 0]])
     np.testing.assert_array_equal(lengths, [3, 1, 2])
+    np.testing.assert_array_equal(shifted(array, 7), [[7, 7, 7], [2, 1, 4], [3, 0, 1]])
     with pytest.raises(ShapeError, match="one longer than 0"):
         padded([[], []])
+    monkeypatch.setattr("minigrad_rnn.data.padding.LARGEST", 20)
+    with pytest.raises(DataError, match="3 sequences filled up to the longest, of 7 steps, are 21 numbers"):
+        padded([[1] * 7, [1], [1]])
+
+
+@pytest.mark.parametrize("every_step", [False, True])
+def test_one_to_many_writes_in_steps_what_it_writes_at_once(every_step):
+    model = OneToMany(nn.Linear(3, 4), "gru", V, 2, 4, every_step)
+    images, previous = (
+        np.random.default_rng(0).normal(size=(2, 3)).astype("float32"),
+        np.array([[0, 0], [2, 3], [1, 2]]),
+    )
+    at_once = mg.log_softmax(model(images, previous)).numpy()
+    assert at_once.shape == (3, 2, V)
+    state = model.start(images)
+    for symbols, expected in zip(previous, at_once):
+        found, state = model.step(symbols, state)
+        np.testing.assert_allclose(found.numpy(), expected, atol=1e-6)
+
+
+def test_scheduled_sampling_reads_less_and_less_of_the_truth():
+    given = []
+    model = ScheduledSampling(made("cho"), lambda update: given.append(update) or 1.0)
+    taught = model(SOURCES, TARGETS, LENGTHS).numpy()
+    model(SOURCES, TARGETS, LENGTHS)
+    np.testing.assert_array_equal(taught, model.seq2seq(SOURCES, TARGETS, LENGTHS).numpy())
+    model.eval()
+    np.testing.assert_array_equal(
+        model(SOURCES, TARGETS, LENGTHS).numpy(), model.seq2seq(SOURCES, TARGETS, LENGTHS, 0.0).numpy()
+    )
+    assert given == [0, 1]
+    alone = ScheduledSampling(model.seq2seq, lambda update: 0.0)
+    np.testing.assert_array_equal(
+        alone(SOURCES, TARGETS, LENGTHS).numpy(), model.seq2seq(SOURCES, TARGETS, LENGTHS, 0.0).numpy()
+    )
+    assert abs(alone(SOURCES, TARGETS, LENGTHS).numpy() - taught).max() > 1e-3
 
 
 def test_what_does_not_fit():

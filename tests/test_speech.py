@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data import DataError, speech
-from minigrad_rnn.data.padding import stacked
+from minigrad_rnn.data.padding import padded
 
 
 def tone(hertz, seconds=0.5, rate=16_000):
@@ -52,7 +52,7 @@ def test_numbers_of_labels():
 def test_contexts_and_stacks():
     frames = np.array([[1.0], [2.0], [3.0]])
     assert speech.in_context(frames, 1).tolist() == [[1, 1, 2], [1, 2, 3], [2, 3, 3]]
-    array, lengths = stacked([frames, frames[:1]])
+    array, lengths = padded([frames, frames[:1]])
     assert array[..., 0].tolist() == [[1, 1], [2, 0], [3, 0]]
     assert lengths.tolist() == [3, 1]
 
@@ -88,6 +88,19 @@ def test_a_folder_with_times(tmp_path):
     assert np.allclose(said[3].samples, tone(303), atol=1e-4)
 
 
+def test_names_in_capitals(tmp_path):
+    recordings(tmp_path)
+    for path in list(tmp_path.glob("*.wav")):
+        path.rename(path.with_suffix(".WAV"))
+    assert len(speech.read_recordings(tmp_path)) == 10
+
+
+def test_long_recordings_are_taken_in_blocks(monkeypatch):
+    whole = speech.log_mel(tone(300, 0.5), 16_000)
+    monkeypatch.setattr(speech, "AT_ONCE", 7)
+    np.testing.assert_allclose(speech.log_mel(tone(300, 0.5), 16_000), whole, atol=1e-5)
+
+
 def test_a_folder_without_times(tmp_path):
     recordings(tmp_path, suffix=".txt", text="Ab  c\n")
     said = speech.read_recordings(tmp_path)
@@ -104,6 +117,7 @@ def test_a_folder_without_times(tmp_path):
         ("3.lab", b"0.1 0.2", "is no `start end label`"),
         ("3.lab", b"0.3 0.2 a", "is no `start end label`"),
         ("3.lab", b" \n", "has no lines"),
+        ("3.lab", b"0.1 0.2 -", "nothing but silence"),
         ("3.lab", b"\xff\xfe", "is no UTF-8"),
     ],
 )

@@ -1,5 +1,7 @@
 """Models that learn from examples: batches, losses, figures, and what a model answers."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,26 @@ def test_a_linear_sum_is_learned():
     predicted = task.predict()
     assert predicted.shape == (300, 1)
     np.testing.assert_allclose(np.square(predicted - task.validation[1]).mean(), result.figures["loss"], rtol=1e-4)
+
+
+class Closeness:
+    def __call__(self, outputs, targets):
+        return 1 - squared_error(outputs, targets)
+
+
+def within(outputs, targets, limit):
+    return (squared_error(outputs, targets) < limit**2).astype(outputs.dtype)
+
+
+def test_what_a_metric_is_called():
+    for metric, name in (
+        (within, "within"),
+        (partial(partial(within), limit=0.1), "within"),
+        (Closeness(), "Closeness"),
+    ):
+        assert Supervised(Sum(), examples(4), examples(4), mg.nn.mse_loss, metric, axis=(1, 0)).metric == name
+    task = Supervised(Sum(), examples(8), examples(8), mg.nn.mse_loss, partial(within, limit=99.0), axis=(1, 0))
+    assert task.figures(task.evaluate(slice(0, 8)))["within"] == 1
 
 
 @pytest.mark.on_numpy
@@ -113,3 +135,23 @@ def test_outputs_that_have_their_examples_elsewhere_than_the_targets():
     arrays = xs, np.swapaxes(xs, 0, 1)
     task = Supervised(Same(), arrays, arrays, loss, axis=(1, 0), outputs_axis=1)
     np.testing.assert_array_equal(task.predict(), xs)
+
+
+def test_a_loss_of_each_example_is_the_same_however_many_are_evaluated_together(monkeypatch):
+    xs = np.random.default_rng(0).normal(size=(5, 9, 2)).astype("float32")
+    lengths = np.array([5, 1, 1, 2, 5, 3, 1, 4, 2])
+    layer = mr.Recurrent("rnn", 2, 3)
+    model = mr.models.SequenceModel(layer, 2)
+    arrays = xs, lengths, np.ones((5, 9), "int64"), lengths
+    loss = partial(mr.sequence_loss, reduction="sequence")
+    task = Supervised(model, arrays, arrays, loss, axis=(1, 0, 1, 0), inputs=2)
+    figures = []
+    for at_once in (256, 4, 1):
+        monkeypatch.setattr("minigrad_rnn.training.tasks.supervised.AT_ONCE", at_once)
+        figures.append(task.figures(task.evaluate(slice(0, 9)))["loss"])
+    np.testing.assert_allclose(figures, figures[0], rtol=1e-6)
+    with mg.no_grad():
+        expected = loss(model(xs, lengths), arrays[2], lengths).numpy().mean()
+    np.testing.assert_allclose(figures[0], expected, rtol=1e-6)
+    batch = task.batch(0, slice(0, 4))
+    assert task.loss(batch, None)[0].shape == ()

@@ -68,15 +68,21 @@ def test_copy_task():
     assert 10 * math.log(8) / 120 == pytest.approx(0.173, abs=1e-3)  # nats a step, without memory
 
 
-def test_recall():
-    """One symbol of the first 8, then only others; the target is the first."""
-    inputs, targets = synthetic.recall(20, 500, 0)
-    assert inputs.shape == (21, 500, 16)
+@pytest.mark.parametrize("symbols", [8, 12])
+def test_recall(symbols):
+    """One of the first symbols, then only others; the target is the first."""
+    inputs, targets = synthetic.recall(20, 500, 0, symbols)
+    assert inputs.shape == (21, 500, symbols + 8)
     assert (inputs.sum(axis=2) == 1).all()
-    symbols = inputs.argmax(axis=2)
-    np.testing.assert_array_equal(symbols[0], targets)
-    assert set(np.unique(targets)) == set(range(8))
-    assert set(np.unique(symbols[1:])) == set(range(8, 16))
+    told = inputs.argmax(axis=2)
+    np.testing.assert_array_equal(told[0], targets)
+    assert set(np.unique(targets)) == set(range(symbols))
+    assert set(np.unique(told[1:])) == set(range(symbols, symbols + 8))
+
+
+def test_recall_of_one_symbol_is_no_task():
+    with pytest.raises(ValueError, match="symbols must be at least 2, not 1"):
+        synthetic.recall(20, 5, symbols=1)
 
 
 def test_parity():
@@ -126,3 +132,15 @@ def test_cylinder_bell_funnel():
         np.testing.assert_allclose(slopes, slopes[0], rtol=0, atol=1e-6)  # one straight line
         assert np.sign(slopes[0]) == (0, 1, -1)[kind]
         assert shape.max() <= 1
+
+
+def test_numbers_and_their_digits():
+    digits = synthetic.side_by_side(0b1011, 0b11)
+    assert digits[:, 0].T.tolist() == [[1, 1, 0, 1, 0], [1, 1, 0, 0, 0]]
+    assert digits.dtype == np.float32
+    assert [synthetic.as_number(digits[..., n]) for n in (0, 1)] == [0b1011, 0b11]
+    assert synthetic.side_by_side(0, 0).tolist() == [[[0, 0]]]
+    large = synthetic.side_by_side(2**1000 - 1, 1)
+    assert synthetic.as_number(large[..., 0]) == 2**1000 - 1
+    with pytest.raises(ValueError, match="a must be at least 0, not -1"):
+        synthetic.side_by_side(-1, 0)

@@ -36,10 +36,10 @@ def test_rows(tmp_path):
         (b"\xff\xfe\x00", "is no UTF-8 text"),
         ("", "has 0 characters"),
         ("a,b\n", "has no rows"),
-        ("1,5;2\n3,5;4\n", "has 1 columns of numbers"),
+        ("1,5;2\n3,5;4\n", "has 1 column of numbers"),
         ("a,b\n1,\n3,4\n", "row 2: '' is no number"),
         ("1,2\n3,1e200\n", "row 2: '1e200' is no number below"),
-        ("a,b\n1,2\n3\n", "row 3: 1 fields, where there are 2"),
+        ("a,b\n1,2\n3\n", "row 3: 1 field, where there are 2"),
         ("a,b\n1,2\n3,x\n", "row 3: 'x' is no number"),
         ("1,2\n3,nan\n", "row 2: 'nan' is no number"),
         ("x,y\nz,w\n", "has 0 columns of numbers: give a CSV file with 2 columns"),
@@ -79,7 +79,7 @@ def test_bits(tmp_path):
     [
         ("10,12\n", "row 1: '12' is no binary number"),
         ("a,b\n10,\n", "row 2: '' is no binary number"),
-        ("10\n", "has 1 columns: give a CSV file with 2 columns of binary numbers"),
+        ("10\n", "has 1 column: give a CSV file with 2 columns of binary numbers"),
     ],
 )
 def test_what_is_no_bits(tmp_path, text, told):

@@ -52,7 +52,8 @@ def test_translations_are_those_that_are_judged(attention):
 def test_alignment():
     task, config = made(attention="additive", lr=0.02)
     fit(task, config.but({"steps": 60}))
-    written, weights = task.alignment("123")
+    read, written, weights = task.alignment("123")
+    assert read == "123"
     assert written == task.translate(["123"])[0]
     assert weights.shape == (len(written), 3)
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
@@ -71,3 +72,14 @@ def test_the_schedule_of_teacher_forcing():
     assert [task.batch(step, slice(None)).teacher_forcing for step in range(6)] == [1, 0.75, 0.5, 0.25, 0, 0]
     assert made()[0].batch(5, slice(None)).teacher_forcing == 1
     fit(task, config.but({"steps": 6}))
+
+
+def test_log_probabilities():
+    task, _ = made()
+    assert task.known + task.texts == PAIRS
+    found = task.log_probabilities("123", "321")
+    assert found.shape == (4, 12)
+    np.testing.assert_allclose(np.exp(found).sum(axis=1), 1, rtol=1e-5)
+    batch = task.encoded(["123"], ["321"])
+    of_targets = found[np.arange(4), mg.tensor(batch.targets).numpy()[:, 0]]
+    assert task.loss(batch, None)[0].item() == pytest.approx(-of_targets.mean(), rel=1e-5)

@@ -3,7 +3,7 @@
 import pytest
 
 from minigrad_rnn.data import DataError
-from minigrad_rnn.data.tunes import WHOLE, folk_tunes, key_signature, midi, parse, plain, ticks
+from minigrad_rnn.data.tunes import WHOLE, Note, folk_tunes, full_bars, key_signature, midi, parse, parsed, plain, ticks
 
 HEAD = "M:3/4\nL:1/8\nK:G\n"
 
@@ -21,6 +21,24 @@ def test_lengths():
     assert lengths("A>B A<B A>>B") == [1.5, 0.5, 0.5, 1.5, 1.75, 0.25]
     assert lengths("(3ABc d") == [pytest.approx(2 / 3)] * 3 + [1]
     assert lengths("G2-G|[CE]2") == [3, 2, 2]
+
+
+def test_broken_rhythm_is_of_what_stands_beside_it():
+    """A rest, a whole chord, and of a tied note its last part alone."""
+    rest = parse(HEAD + "G2|z>A B<z c")
+    unit = ticks("1/8")
+    assert [(n.start / unit, n.length / unit) for n in rest.notes] == [(0, 2), (3.5, 0.5), (4, 0.5), (6, 1)]
+    assert lengths("[CE]>G") == [1.5, 1.5, 0.5]
+    assert lengths("G2-G>A") == [3.5, 0.5]
+    with pytest.raises(DataError, match="'>' in a tune"):
+        parse(HEAD + ">A")
+
+
+def test_ties():
+    assert lengths("[CE]2-[CE]|[CE]-[CG]") == [3, 3, 2, 1, 1]
+    assert lengths("G-zG") == [1, 1]
+    assert (pitches("^C2-|C2 C2"), lengths("^C2-|C2 C2")) == ([61, 60], [4, 2])  # the accidental is the tied note's
+    assert pitches("^C2-|=C2") == [61, 60]
 
 
 def test_pitches():
@@ -48,6 +66,16 @@ def test_bars():
     assert parse(HEAD + "|:G6:|[1A6:|[2G6|]").bars == [ticks("3/4")] * 3
 
 
+def test_full_bars():
+    """Of 1 of 2 and of 2 of 2 bars that count; tunes of two bars have none that does."""
+    tunes = [parse(HEAD + notes) for notes in ("D2|G6|A4|G4|", "D2|G6|A6|G4|", "G6|A6|")]
+    assert full_bars(tunes) == 3 / 4
+    assert full_bars(tunes[2:]) == full_bars([]) == 0
+    assert parsed(HEAD + "G6|") == parse(HEAD + "G6|")
+    assert parsed(HEAD + "z6|") is None
+    assert parsed("no tune") is None
+
+
 @pytest.mark.parametrize("text", ["no tune", "M:3/4\nL:1/8\nK:H\nC", HEAD + "C$", HEAD + "CHD", "M:3\nL:1/8\nK:C\nC"])
 def test_what_is_no_tune_is_refused(text):
     with pytest.raises(DataError):
@@ -73,6 +101,20 @@ def test_the_shipped_tunes_are_full():
     tunes = folk_tunes(most=60)
     assert len(set(tunes)) == 60
     assert all(all(parse(tune).full) for tune in tunes)
+
+
+def test_a_bar_may_go_on_in_the_next_line():
+    assert plain("X:1\nM:3/4\nK:G\nG2A2\nB2\n|:A6\nB4\n") == HEAD + "G2A2B2||:A6|B4\n"
+
+
+def test_a_tune_of_many_lines_is_read_in_a_time_that_grows_as_they_do():
+    lines = 20_000
+    tune = plain("X:1\nM:3/4\nK:G\n" + "GABc\n" * lines)  # without a bar line, and no bar of it ends with its line
+    assert tune == HEAD + "GABc" * lines + "\n"
+
+
+def test_notes_of_no_length_are_not_in_midi():
+    assert midi(parse(HEAD + "C0D2").notes) == midi([Note(0, WHOLE // 4, 62)])
 
 
 def test_midi():

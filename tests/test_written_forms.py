@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data.dates import LOCALES, written_dates
-from minigrad_rnn.data.numerals import number_words
+from minigrad_rnn.data.numerals import number_pairs, number_words
+from minigrad_rnn.data.pairs import nearest_targets
 from minigrad_rnn.data.phrases import LONGEST, phrases
 
 BABEL = "the package babel of the extra data"
@@ -72,3 +73,17 @@ def test_numbers_that_have_no_words():
     for number in (-1, 1_000_000):
         with pytest.raises(ValueError, match="from 0 to 999,999"):
             number_words(number)
+
+
+def test_number_pairs():
+    pairs = number_pairs(np.random.default_rng(0))
+    assert sorted(int(digits) for digits, _ in pairs) == list(range(1000))
+    assert dict(pairs)["121"] == "one hundred and twenty-one"
+    assert pairs != number_pairs(np.random.default_rng(1))
+    both = number_pairs(np.random.default_rng(0), ("and", ""))
+    assert both[::2] == pairs
+    assert dict(both[1::2])["121"] == "one hundred twenty-one"
+
+
+def test_nearest_targets():
+    assert nearest_targets(["in 4 weeks", "abd"], [("abc", "1"), ("in 3 weeks", "2")]) == ["2", "1"]
