@@ -5,7 +5,7 @@ import json
 import pytest
 
 import minigrad_rnn as mr
-from minigrad_rnn.cli import main
+from minigrad_rnn.cli import console, main
 from minigrad_rnn.training.compare import find_runs, ranked, summarise
 
 LOSSES = {"good": [3.0, 2.0, 2.2], "bad": [3.5, 3.1, 2.9]}
@@ -43,7 +43,7 @@ def test_the_best_comes_first(folder):
 
 
 def test_the_command_tells_and_plots(folder, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "140")
+    monkeypatch.setattr(console, "width", 140)
     monkeypatch.chdir(folder)
     assert main(["runs", ".", "-o", "runs.png"]) == 0
     told = capsys.readouterr().out

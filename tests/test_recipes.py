@@ -188,7 +188,7 @@ def test_a_figure_that_is_missed_is_told(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.on_numpy
 def test_the_list(capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(cli.console, "width", 200)
     assert cli.main(["list"]) == 0
     told = capsys.readouterr().out
     assert all(re.search(rf"\b{name}\b", told) for name in NAMES)
