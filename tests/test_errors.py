@@ -363,7 +363,7 @@ CheckpointError: 'weight' has shape (3, 2) in the state and (2, 3) in this Linea
 DrawingError: there is no level 'atom' of a drawing: choose one of 'rolled', 'layer', 'cell', 'gate', 'op'
 
 >>> mg.draw(mg.ones(2)).save("graph.gif")
-DrawingError: name a drawing's file with .svg, .html, .dot, .mmd, .tex, .txt, .png or .pdf at its end, not '.gif'
+DrawingError: name a drawing's file with .svg, .tikz, .html, .dot, .mmd, .tex, .txt, .png or .pdf at its end, not '.gif'
 
 >>> mg.draw([])
 DrawingError: draw takes a Tensor or a sequence of at least one Tensor, such as a loss

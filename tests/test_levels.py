@@ -357,7 +357,7 @@ def test_names_shapes_and_dtypes():
     ]
 
 
-@pytest.mark.parametrize("suffix", ["svg", "dot", "mmd", "png", "pdf", "tex", "txt", "html"])
+@pytest.mark.parametrize("suffix", ["svg", "dot", "mmd", "tikz", "png", "pdf", "tex", "txt", "html"])
 def test_every_format_is_written_and_the_same_each_time(suffix, tmp_path):
     output = both_directions()
     output.backward()

@@ -49,6 +49,12 @@ class Drawing:
 
         return mermaid(self.picture)
 
+    def tikz(self) -> str:
+        r"""The drawing as a `tikzpicture` for LaTeX, to be `\input`; its second line says what the preamble needs."""
+        from .printers.tikz import tikz
+
+        return tikz(self.picture)
+
     def html(self) -> str:
         """A page that plays the forward pass and the backward walk, step by step; it needs nothing but a browser.
 
@@ -80,12 +86,13 @@ class Drawing:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it to `path`, in the format that the suffix tells; the file is there whole or not at all.
 
-        .svg, .png and .pdf are the drawing, .html the page that plays it, .dot and .mmd its text for Graphviz and
-        Mermaid, .tex and .txt its equations. Raises DrawingError for any other suffix.
+        .svg, .png, .pdf and .tikz are the drawing, .html the page that plays it, .dot and .mmd its text for Graphviz
+        and Mermaid, .tex and .txt its equations. Raises DrawingError for any other suffix.
         """
         suffix = os.path.splitext(path)[1].lower()
         printers: dict[str, Callable[[], str]] = {
             ".svg": self.svg,
+            ".tikz": self.tikz,
             ".html": self.html,
             ".dot": self.dot,
             ".mmd": self.mermaid,

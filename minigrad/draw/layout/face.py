@@ -19,11 +19,15 @@ WIDE = 330.0  # a formula that is wider than this is not written out
 
 @dataclass(frozen=True)
 class Text:
-    """One line: `style` is "label", "value", "gradient", "note" or "local"; it may be a `formula`, said in `text`."""
+    """One line: `style` is "label", "value", "gradient", "note" or "local".
+
+    It may be a `formula`, said in `text`, and in `latex` for those who typeset it anew.
+    """
 
     text: str
     style: str
     formula: Formula | None = None
+    latex: str = ""
 
     @property
     def size(self) -> float:
@@ -63,9 +67,10 @@ def _label(box: Box) -> Text:
         side for side in (box.left or (named(box.name) if box.formula and box.name else None), box.formula) if side
     ]
     if sides:
-        formula = typeset(" = ".join(map(latex, sides)))
+        source = " = ".join(map(latex, sides))
+        formula = typeset(source)
         if formula is not None and formula.width * LABEL <= WIDE:
-            return Text(" = ".join(map(text, sides)), "label", formula)
+            return Text(" = ".join(map(text, sides)), "label", formula, source)
     return Text(_short(box.label), "label")
 
 
@@ -77,9 +82,11 @@ def local_lines(picture: Picture, name: str) -> list[tuple[Edge, Text]]:
     """The local derivatives of the edges that end at a box, but for those too long to be read there."""
     found = []
     for edge in picture.into.get(name, ()):
-        formula = None if edge.local is None else typeset(latex(edge.local))
+        if edge.local is None:
+            continue
+        formula = typeset(latex(edge.local))
         if formula is not None and formula.width * LOCAL <= WIDE / 3:
-            found.append((edge, Text(text(edge.local), "local", formula)))  # type: ignore[arg-type]
+            found.append((edge, Text(text(edge.local), "local", formula, latex(edge.local))))
     return found
 
 

@@ -26,14 +26,18 @@ class Formula:
 _outlines: dict[str, str] = {}  # id -> path data, at mathtext's font size, y upward
 
 
+def flat(latex: str) -> str:
+    """On one line brackets look best in the size of the letters."""
+    return latex if re.search(r"\\(frac|sum)", latex) else re.sub(r"\\(left|right)(?=[()\[\]])", "", latex)
+
+
 @lru_cache(4096)
 def typeset(latex: str) -> Formula | None:
     """`latex` (in math mode) as a formula; None where mathtext does not know a command in it."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    if not re.search(r"\\(frac|sum)", latex):  # on one line brackets look best in the size of the letters
-        latex = re.sub(r"\\(left|right)(?=[()\[\]])", "", latex)
+    latex = flat(latex)
     latex = re.sub(r"\\begin\{[a-z]*matrix\}(.*?)\\end\{[a-z]*matrix\}", _in_line, latex)
     try:
         found, made, bars = text_to_path.get_glyphs_mathtext(

@@ -97,7 +97,7 @@ def _contents(scene: Scene, layout: Layout) -> dict[str, Any]:
                 "target": number[edge.target],
                 "label": edge.label,
                 "whence": _whence(edge, picture, of_source),
-                "path": course(routes[edge], set()) if edge in routes else "",
+                "path": course(routes[edge]) if edge in routes else "",
             }
             for edge in picture.edges
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from ..layout.path import Path, Point
+from ..layout.path import Path
 from ..layout.sheet import Rect
 from ..layout.typeset import Formula, outline
 
@@ -30,21 +30,13 @@ def rectangle(rect: Rect, radius: float, fill: str, stroke: str, width: float, e
     )
 
 
-def course(path: Path, drawn: set[tuple[Point, tuple[Point, ...]]]) -> str:
-    """The course of a path as path data, without the beginning that it has in common with those in `drawn`."""
-    begin = path.start
-    out: list[str] = []
-    for piece in path.pieces:
-        if not out and (begin, piece) not in drawn:
-            out.append(f"M{n(begin[0])} {n(begin[1])}")
-        drawn.add((begin, piece))
-        if out:
-            out.append(("L" if len(piece) == 1 else "C") + " ".join(f"{n(x)} {n(y)}" for x, y in piece))
-        begin = piece[-1]
-    return "".join(out)
+def course(path: Path) -> str:
+    """The course of a path as path data."""
+    pieces = [("C" if piece[1:] else "L") + " ".join(f"{n(x)} {n(y)}" for x, y in piece) for piece in path.pieces]
+    return f"M{n(path.start[0])} {n(path.start[1])}{''.join(pieces)}"
 
 
-def head(path: Path, size: float = 7.0) -> str:
+def head(path: Path, size: float) -> str:
     """The arrow head at the end of a path; drawn out, as markers are lost in some viewers."""
     *_, before, (x, y) = path.sample(2)
     half = 0.51 * size
@@ -55,23 +47,6 @@ def head(path: Path, size: float = 7.0) -> str:
         back = size if y < before[1] else -size
         points = [(x, y), (x - half, y + back), (x + half, y + back)]
     return f"M{' '.join(f'{n(a)} {n(b)}' for a, b in points)}Z"
-
-
-def way_back(path: Path, aside: float) -> Path:
-    """The same course backwards, `aside` of it to the right and below, from the edge of a box to that of the other."""
-    points = [path.start, *(point for piece in path.pieces for point in piece)]
-    lengths = [len(piece) for piece in path.pieces]
-    shifted = [(x + aside, y + aside) for x, y in points]
-    for end, beside in ((0, 1), (-1, -2)):
-        (x, y), across = points[end], abs(points[end][0] - points[beside][0]) > abs(points[end][1] - points[beside][1])
-        shifted[end] = (x, y + aside) if across else (x + aside, y)
-    shifted.reverse()
-    result = Path(shifted[0])
-    at = 1
-    for length in reversed(lengths):
-        result.pieces.append(tuple(shifted[at : at + length]))
-        at += length
-    return result
 
 
 def formula(found: Formula, x: float, y: float, size: float, colour: str) -> str:

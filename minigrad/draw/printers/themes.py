@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..layout.sheet import Rect
 from ..picture import Box
 from ..text import ACTIVATIONS
 
@@ -89,3 +90,8 @@ THEMES = {
 def style_of(box: Box) -> str:
     """The look of a box, by its kind."""
     return "function" if box.kind == "op" and box.op in FUNCTIONS else box.kind
+
+
+def corner(box: Box, rect: Rect) -> float:
+    """The radius of a box's corners: inputs and states have round ends, parameters nearly square ones."""
+    return min(rect.height / 2, 18.0) if box.kind in ("input", "state") else 3.0 if box.kind == "parameter" else 8.0
