@@ -12,9 +12,9 @@ copyright = "the minigrad authors, MIT licence"
 release = version = minigrad.__version__
 extensions = [
     "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode",
-    "docstrings", "elsewhere", "mathml", "notebooks", "pictures", "public",
+    "docstrings", "elsewhere", "examples", "mathml", "notebooks", "pictures", "public",
 ]  # fmt: skip
-exclude_patterns = ["_ext", "_static"]
+exclude_patterns = ["_ext", "_static", "reference/examples"]
 nitpicky = True
 nitpick_ignore = [("py:class", "numpy.linalg.LinAlgError")]
 
