@@ -12,7 +12,7 @@ copyright = "the minigrad authors, MIT licence"
 release = version = minigrad.__version__
 extensions = [
     "myst_nb", "sphinx.ext.autodoc", "sphinx.ext.viewcode",
-    "docstrings", "elsewhere", "examples", "mathml", "notebooks", "pictures", "public",
+    "docstrings", "elsewhere", "examples", "mathml", "notebooks", "pictures", "players", "public",
 ]  # fmt: skip
 exclude_patterns = ["_ext", "_static", "reference/examples"]
 nitpicky = True

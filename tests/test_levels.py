@@ -11,6 +11,8 @@ import minigrad as mg
 import minigrad_rnn as mr
 from minigrad.draw import LEVELS, THEMES, draw
 from minigrad.draw.layout.places import lay_out
+from minigrad.draw.printers.strokes import back
+from minigrad.draw.printers.themes import THEMES as LOOKS
 
 UNROLLED = ("cell", "gate", "op")
 
@@ -232,6 +234,28 @@ def test_the_way_back_runs_beside_the_way_there():
     assert "from top to bottom" in both.picture.description
 
 
+@pytest.mark.parametrize("make", RECURRENT)
+def test_the_way_back_does_not_turn_back(make):
+    output = make()
+    output.backward()
+    picture = draw(output, level="gate", backward=True).picture
+    layout = lay_out(picture)
+    for stroke in back(picture, layout, LOOKS["light"]):
+        before, (_, y0), (_, y) = stroke.ends[0].sample(6)[-3:]
+        assert (y - y0) * (y0 - before[1]) >= 0, stroke.edges
+        assert y0 != y or before[1] == y
+
+
+def test_a_weights_name_has_room_beside_the_way_back():
+    output = rnn()
+    taps = [
+        sorted({x for x, _, _ in lay_out(draw(output, level="gate", backward=way).picture).taps})
+        for way in (False, True)
+    ]
+    gaps = [min(b - a for a, b in itertools.pairwise(xs)) for xs in taps]
+    assert gaps == pytest.approx([14, 21], abs=0.5)
+
+
 def test_a_state_shows_where_its_gradient_comes_from():
     U, W, V, h = parameter(1, 2, name="U"), parameter(2, 2, name="W"), parameter(2, 1, name="V"), given(1, 2)
     losses = []
@@ -357,6 +381,15 @@ def test_names_shapes_and_dtypes():
     ]
 
 
+def test_formulas_beside_numbers_are_of_the_arrays_as_stored():
+    output = rnn(T=2)
+    formula = lambda **options: str(named(draw(output, level="gate", **options).picture, "h_2").formula)
+    assert formula() == "tanh(U x_2 + W h_1 + b)"
+    assert formula(values=True) == "tanh(x_2 U + h_1 W + b)"
+    output.backward()
+    assert formula(backward=True) == "tanh(x_2 U + h_1 W + b)"
+
+
 @pytest.mark.parametrize("suffix", ["svg", "dot", "mmd", "tikz", "png", "pdf", "tex", "txt", "html"])
 def test_every_format_is_written_and_the_same_each_time(suffix, tmp_path):
     output = both_directions()
@@ -368,6 +401,19 @@ def test_every_format_is_written_and_the_same_each_time(suffix, tmp_path):
     assert first == second
     assert len(first) > 300
     assert first.startswith({"png": b"\x89PNG", "pdf": b"%PDF", "svg": b"<svg"}.get(suffix, b""))
+
+
+def test_thin_marks_are_not_moved_onto_pixels(tmp_path):
+    from matplotlib import image
+
+    from minigrad.draw.printers.canvas import paint
+
+    bars = "".join(f'<path d="M{x} 4L{x + 0.3} 4L{x + 0.3} 16L{x} 16Z"/>' for x in (3.0, 6.2, 9.4, 12.6, 15.8))
+    paint(f'<svg width="20" height="20">{bars}</svg>', tmp_path / "a.png", "png")
+    ink = (1 - image.imread(tmp_path / "a.png")[..., 0]).sum(axis=0)
+    each = [ink[left : left + 6].sum() for left in (4, 10, 17, 23, 30)]
+    np.testing.assert_allclose(each, np.mean(each), rtol=0.1)
+    assert min(each) > 8
 
 
 def test_png_shows_what_the_svg_holds(tmp_path):

@@ -12,5 +12,8 @@ document.addEventListener("DOMContentLoaded", () => {
     link.title = "in full size";
     picture.replaceWith(link);
     link.append(picture);
+    const measure = () => link.classList.toggle("wide", picture.naturalWidth > 640);
+    picture.addEventListener("load", measure);
+    measure();
   }
 });

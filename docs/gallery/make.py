@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -23,9 +24,12 @@ def numbers(*shape: int) -> np.ndarray:
 
 
 def parameter(*shape: int, name: str) -> mg.Tensor:
-    return mg.tensor(
-        np.random.default_rng(len(name) + sum(shape)).normal(0, 0.7, shape).round(2), requires_grad=True, name=name
-    )
+    drawn = np.random.default_rng(crc32(name.encode())).normal(0, 0.7, shape).round(2)
+    return mg.tensor(drawn, requires_grad=True, name=name)
+
+
+def summed(errors: list[mg.Tensor]) -> mg.Tensor:
+    return mg.stack(errors).sum().named("loss")
 
 
 def network(cell: str, T: int = 3, **options: Any) -> mg.Tensor:
@@ -52,15 +56,15 @@ def mlp() -> mg.Tensor:
 def truncated(T: int = 5, k: int = 2) -> mg.Tensor:
     U, W = parameter(2, 2, name="U"), parameter(2, 2, name="W")
     h: Any = mg.tensor(np.zeros((1, 2)), name="h_-1")
-    loss: Any = 0
+    errors = []
     for t in range(T):
         if t and t % k == 0:
             h = h.detach()
         x = mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}")
         with mg.scope(f"t={t}", "RNN"):
             h = mg.tanh(x @ U + h @ W).named(f"h_{t}")
-            loss = loss + mg.square(h).sum()
-    return loss.named("loss")
+            errors.append(mg.square(h).sum().named(f"L_{t}"))
+    return summed(errors)
 
 
 def attention(T: int = 3) -> mg.Tensor:
@@ -75,7 +79,7 @@ def attention(T: int = 3) -> mg.Tensor:
             h, _ = encoder.step(x, h)
             hs.append(h.named(f"h_{t}"))
     memory = mg.concatenate(hs, axis=0).named("H")
-    s, y, loss = h, mg.tensor(np.zeros((1, 2)), name="y_-1"), 0
+    s, y, errors = h, mg.tensor(np.zeros((1, 2)), name="y_-1"), []
     for t in range(T):
         with mg.scope(f"t={t}", "decoder"):
             s, _ = decoder.step(y, s)
@@ -83,29 +87,40 @@ def attention(T: int = 3) -> mg.Tensor:
             alpha = mg.softmax(s @ W_a @ memory.T, axis=1).named(f"α_{t}")
             context = (alpha @ memory).named(f"ctx_{t}")
             y = (mg.concatenate([s, context], axis=1) @ V).named(f"y_{t}")
-            loss = loss + mg.square(y - mg.tensor(numbers(1, 2), name=f"d_{t}")).sum()
-    return loss.named("loss")
+            errors.append(mg.square(y - mg.tensor(numbers(1, 2), name=f"d_{t}")).sum().named(f"L_{t}"))
+    return summed(errors)
 
 
 def tdnn(T: int = 5, taps: int = 3) -> mg.Tensor:
-    W, loss = parameter(2 * taps, 2, name="W"), 0
+    W, errors = parameter(2 * taps, 2, name="W"), []
+    # Asking for their gradients records what is made of them, the windows.
     xs = [mg.tensor(numbers(1, 2 + t)[:, :2], requires_grad=True, name=f"x_{t}") for t in range(T)]
     for t in range(taps - 1, T):
         with mg.scope(f"t={t}", "TDNN"):
             y = mg.tanh(mg.concatenate(xs[t - taps + 1 : t + 1], axis=1) @ W).named(f"y_{t}")
-            loss = loss + mg.square(y).sum()
-    return loss.named("loss")
+            errors.append(mg.square(y).sum().named(f"L_{t}"))
+    return summed(errors)
 
 
 def narx(T: int = 5) -> mg.Tensor:
-    U, A, B, loss = parameter(2, 2, name="U"), parameter(2, 2, name="A"), parameter(2, 2, name="B"), 0
+    U, A, B, errors = parameter(2, 2, name="U"), parameter(2, 2, name="A"), parameter(2, 2, name="B"), []
     ys: list[Any] = [mg.tensor(np.zeros((1, 2)), name="y_-2"), mg.tensor(np.zeros((1, 2)), name="y_-1")]
     for t in range(T):
         x = mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}")
         with mg.scope(f"t={t}", "NARX"):
             ys.append(mg.tanh(x @ U + ys[-1] @ A + ys[-2] @ B).named(f"y_{t}"))
-            loss = loss + mg.square(ys[-1]).sum()
-    return loss.named("loss")
+            errors.append(mg.square(ys[-1]).sum().named(f"L_{t}"))
+    return summed(errors)
+
+
+def vanishing(T: int = 6) -> mg.Tensor:
+    """Small recurrent weights, and an error at the last step alone."""
+    U, W, h = parameter(2, 2, name="U"), parameter(2, 2, name="W"), mg.tensor(np.zeros((1, 2)), name="h_-1")
+    W.data *= 0.3 / np.linalg.norm(W.data, 2)
+    for t in range(T):
+        with mg.scope(f"t={t}", "RNN"):
+            h = mg.tanh(mg.tensor(numbers(1, 2 + t)[:, :2], name=f"x_{t}") @ U + h @ W).named(f"h_{t}")
+    return mg.square(h).sum().named("loss")
 
 
 class Picture(NamedTuple):
@@ -139,7 +154,7 @@ PICTURES: list[Picture] = [
         **NUMBERS,
         locals=True,
     ),
-    picture("lstm", "The LSTM: quantities and their formulas", lambda: network("lstm"), level="gate", **NUMBERS),
+    picture("lstm", "The LSTM: quantities and their formulas", lambda: network("lstm", T=2), level="gate", **NUMBERS),
     picture("lstm-cells", "The LSTM, a box a step", lambda: network("lstm", T=5), level="cell"),
     picture("lstm-one-open", "One step opened, the others closed", lambda: network("lstm"), level="cell", open="t=1"),
     picture("gru", "The GRU", lambda: network("gru"), level="gate"),
@@ -157,8 +172,8 @@ PICTURES: list[Picture] = [
     picture("narx", "NARX: outputs fed back over two taps", narx, level="gate"),
     picture(
         "vanishing",
-        "The way back alone, wide where gradients are large",
-        lambda: network("rnn", T=8),
+        "The way back alone, wide where gradients are large: the error of the last step hardly reaches the first",
+        vanishing,
         **FLOW,
         level="gate",
     ),
@@ -200,9 +215,11 @@ def make(folder: Path) -> None:
         output.backward()
         mg.draw(output, title=title, **options).save(folder / f"{name}.svg")
         lines += [f"## {title}", "", f"![{title}]({name}.svg)", ""]
-    output = network("lstm", T=4)
+    output = network("lstm")
     output.backward()
-    mg.draw(output, values=True, backward=True, title="An LSTM over four steps").save(folder / "lstm.html")
+    mg.draw(output, level="gate", values=True, backward=True, title="An LSTM over three steps").save(
+        folder / "lstm.html"
+    )
     loop().save(folder / "loop-lstm.svg")
     title = "What the loop compiler makes of an LSTM"
     lines += [f"## {title}", "", f"![{title}](loop-lstm.svg)", "", "## Equations, from the graph", ""]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DrawingError
@@ -68,7 +68,7 @@ class Drawing:
         # Made anew: a backward walk may have come by since.
         return page(Scene(self.scene.outputs, replace(self.scene.options, values=True, backward=True)))
 
-    def play(self, height: int = 760) -> Player:
+    def play(self, height: int = 900) -> Player:
         """The page of `html` inside of a notebook, in a frame so many pixels high: the cell's last value shows it."""
         from .player import Player
 
@@ -144,7 +144,8 @@ def draw(
     `backward` lays the backward graph over the forward one, with the gradients that the last walk brought ("not
     computed" before one); "only" draws it alone. `values` writes the numbers of small arrays, `shapes` and `dtypes`
     those; `names=False` leaves names out. `formulas` writes what a box computes (at the level "gate" unless False; not
-    in pictures of more than 300 boxes), `locals` the local derivative on each edge that a gradient comes back along.
+    in pictures of more than 300 boxes), `locals` the local derivative on each edge that a gradient comes back along:
+    beside numbers (`values`, `backward`) of the arrays as stored, x W, else as textbooks have it, W x.
     `flow` shows by width and colour how large that gradient is. `grads` gives gradients to be shown for Tensors in
     place of their own. `title` says in words what is to be seen, for those who do not see it. `theme` is "light",
     "dark" or "print" (for greyscale). Raises DrawingError for a choice that there is not, and for a graph too large.
@@ -158,7 +159,7 @@ def draw(
             raise DrawingError(
                 f"there is no {what} {given!r} of a drawing: choose one of {', '.join(map(repr, choices))}"
             )
-    outputs = [x] if isinstance(x, Tensor) else list(x)
+    outputs = list(x) if isinstance(x, Iterable) and not isinstance(x, Tensor) else [x]
     if not outputs or not all(isinstance(output, Tensor) for output in outputs):
         raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")
     from .build import Options, Scene  # and with it all of drawing, not before a picture is wanted

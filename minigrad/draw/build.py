@@ -49,6 +49,11 @@ class Options:
     title: str | None = None
     max_steps: int = 50
 
+    @property
+    def convention(self) -> str:
+        """Formulas beside numbers are of the arrays as stored; those that stand alone are a textbook's."""
+        return "rows" if self.values or self.backward else "columns"
+
 
 class Scene:
     """The graph behind some Tensors as a `picture`, and what its boxes stand for."""
@@ -56,7 +61,7 @@ class Scene:
     def __init__(self, outputs: Sequence[Tensor], options: Options):
         self.outputs, self.options = outputs, options
         level = "cell" if options.level in ("rolled", "layer") else options.level
-        self.quantities = Quantities(outputs) if options.formulas else None
+        self.quantities = Quantities(outputs, options.convention) if options.formulas else None
         shown = self.quantities.shown if self.quantities and level == "gate" else ()
         detail = lambda found: condense(found, level, options.open, options.close, shown)
         self.vertices, self.steps = place(collect(outputs), detail)
@@ -81,7 +86,7 @@ class Scene:
         self._given = {tensor.node or tensor: grad for tensor, grad in options.grads.items()}
         self.ids: dict[Vertex, str] = {}
         boxes = self._boxes()
-        self.edges = Edges(self.vertices, self.ids, self.folded, options.locals)
+        self.edges = Edges(self.vertices, self.ids, self.folded, options.convention if options.locals else None)
         self.box_of = {node: self.ids[vertex] for vertex in self.vertices for node in _sources(vertex)}
         if options.backward and not self.rolled:
             boxes = self._with_messages(boxes)
@@ -113,7 +118,7 @@ class Scene:
                 continue  # a sequence that was stacked and unstacked again: its parts are joined directly
             place = event.node, event.argument
             if place not in rules:
-                rules[place] = formulas.local_derivative(*place)
+                rules[place] = formulas.local_derivative(*place, self.options.convention)
             found.append(Move(box, parent, number, rules[place], event.upstream, event.local, event.message))
         return found
 

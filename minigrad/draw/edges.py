@@ -20,10 +20,10 @@ Place = tuple[Node, int]  # an argument of a node
 class Edges:
     """The edges between vertices whose boxes are `ids`; `of` says which of `list` an argument of a node comes in by."""
 
-    def __init__(self, vertices: list[Vertex], ids: Mapping[Vertex, str], folded: set[int], locals: bool):
+    def __init__(self, vertices: list[Vertex], ids: Mapping[Vertex, str], folded: set[int], locals: str | None):
         self.list: list[Edge] = []
         self.of: dict[Place, int] = {}
-        self.locals = locals
+        self.locals = locals  # the convention that local derivatives are written in, if they are
         self._numbers: dict[tuple[str, str, int, str], int] = {}
         self._counts: Counter[int] = Counter()
         for vertex in vertices:
@@ -69,7 +69,7 @@ class Edges:
         back = needed and any(_has_rule(node, i) for node, i in places)
         local = None
         if self.locals and back and len(places) == 1 and places[0][0].op.name != "item":
-            local = formulas.local_derivative(*places[0])
+            local = formulas.local_derivative(*places[0], self.locals)
         return Edge("", "", argument, kind, label, back, local)
 
     def measure(self, events: list[Event]) -> dict[int, np.ndarray]:

@@ -31,7 +31,7 @@ class Line:
     """`source` is a box of the block, or None: then the line comes in from `side` ("below", "left" or "right").
 
     It goes to `targets`, out at the top if `to_top`, and out at each side in `out` at the height at which the line
-    that is named there enters at the other side.
+    that is named there enters at the other side. `room` is how wide it is, with what is written along it.
     """
 
     source: Hashable = None
@@ -40,6 +40,7 @@ class Line:
     to_top: bool = False
     out: dict[str, Hashable] = field(default_factory=dict)
     x: float | None = None  # where it enters, if that is given
+    room: float = 0.0
 
     @property
     def sideways(self) -> bool:
@@ -156,7 +157,7 @@ class Block:
         for key, line in self.lines.items():
             below = cell.get(line.source)
             for r in self._spans[key]:
-                here = passing[key, r] = rows.add(r, 0.0, thin=True)
+                here = passing[key, r] = rows.add(r, line.room, thin=True)
                 if r == 0 and line.x is not None:
                     rows.fixed[here] = line.x
                 if below is not None:

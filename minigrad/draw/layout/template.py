@@ -54,6 +54,7 @@ class Template:
                 if box.id in port_steps:
                     apart[box.slot] = max(apart.get(box.slot, 0.0), port_steps[box.id])
         through_fold = []
+        room = 7.0 if picture.style.graph == "both" else 0.0  # for a gradient's way back, between a line and a name
         for edge in picture.edges:
             source, target = boxes[edge.source], boxes[edge.target]
             signal = signal_of(edge, boxes)
@@ -64,7 +65,7 @@ class Template:
                 continue
             if not by_rail(edge):
                 if target.kind != "fold":
-                    self._aim(("tap", signal), Line(), goal)
+                    self._aim(("tap", signal), Line(room=room), goal)
             elif source.kind in ("state", "fold") or target.kind == "fold":
                 through_fold.append((edge, goal))
             elif edge.kind == "loop":

@@ -16,9 +16,13 @@ from .forward import Forward, in_step
 
 
 class Quantities:
-    """The quantities of the graph behind some Tensors; none of a graph too large for equations."""
+    """The quantities of the graph behind some Tensors; none of a graph too large for equations.
 
-    def __init__(self, outputs: Sequence[Tensor]):
+    `convention` is that of `equations`.
+    """
+
+    def __init__(self, outputs: Sequence[Tensor], convention: str):
+        self.convention = convention
         self.shown: set[Any] = set()  # the nodes that have an equation
         self._parts: dict[Any, Part] = {}
         try:
@@ -38,9 +42,11 @@ class Quantities:
         part = self._parts.get(source)
         if part is None:
             several = isinstance(source, Node) and source.op.name != "add"
-            return None, formula(source, set(inputs)) if several else None  # type: ignore[arg-type]
+            return None, formula(source, set(inputs), self.convention) if several else None  # type: ignore[arg-type]
         left = self.forward.symbols.of(part.key)
         right = None if part.is_leaf else self.forward.formula(self.forward.folded.representative(part))
         if part.step is not None:
             left, right = in_step(left, part.step), right and in_step(right, part.step)
-        return left, right and al.textbook(right, not self.forward.columns)
+        if right and self.convention == "columns":
+            right = al.textbook(right, not self.forward.columns)
+        return left, right

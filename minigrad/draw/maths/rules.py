@@ -31,11 +31,15 @@ class StandIn(Tensor):
 
     __hash__ = Tensor.__hash__
 
+    def __init__(self, data: Any):
+        super().__init__(data)
+        self.requires_grad = True  # of any dtype
+
 
 def _comparison(sign: str, op: str) -> Any:
     def compared(self: StandIn, other: Any) -> StandIn:
         answer = getattr(ops, op)(Tensor(self.data), other.data if isinstance(other, Tensor) else other)
-        made = StandIn(answer.data, True)
+        made = StandIn(answer.data)
         made.made = (sign, self, other)
         return made
 
@@ -49,7 +53,7 @@ for _method, (_sign, _op) in SIGNS.items():
 def stand_in(shape: Any, dtype: Any, xp: Any) -> StandIn:
     """A stand-in filled with a half, which is harmless to divide by and to take a logarithm of."""
     kind = np.dtype(dtype).kind
-    return StandIn(xp.full(shape, True if kind == "b" else 1 if kind in "iu" else 0.5, dtype), True)
+    return StandIn(xp.full(shape, True if kind == "b" else 1 if kind in "iu" else 0.5, dtype))
 
 
 def message(

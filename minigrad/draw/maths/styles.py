@@ -101,7 +101,7 @@ class TextStyle:
         return f"{function}({', '.join(arguments)})"
 
     def gradient(self, of: str, loss: str) -> str:
-        return f"∇_{self._group(of)} {loss}"
+        return f"∇_{of if of.isalnum() else self._group(of)} {loss}"  # a space ends a word
 
     def blocks(self, parts: list[str], below: bool) -> str:
         return "[" + ("; " if below else ", ").join(parts) + "]"

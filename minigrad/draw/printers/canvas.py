@@ -78,6 +78,7 @@ class _Painter:
                 zorder=self.order,
                 capstyle="butt",
                 clip_on=False,
+                snap=False,  # onto pixels: thin brackets would vanish
             )
         )
 

@@ -42,7 +42,7 @@ def page(scene: Scene) -> str:
             for piece, low in text.indexed(_encodable(scene.picture.title))
         ),
         style=here.joinpath("player.css").read_text("utf-8"),
-        picture=_encodable(printer.text()),
+        picture=_encodable(printer.text(heading=False)),
         data=json.dumps(_contents(scene, printer.layout), separators=(",", ":"), allow_nan=False).replace(
             "<", "\\u003c"
         ),

@@ -17,7 +17,8 @@ from .themes import Theme
 @dataclass(frozen=True)
 class Note:
     """`text`, or the formula `latex` in place of it, whose base line starts at (x, y): in its middle if `centred`; if
-    `turned` it goes upward from there. `bold` ones are headings, the others have lines behind them."""
+    `turned` it goes upward from there. `bold` ones are headings, the others have lines behind them, which a `halo` so
+    wide keeps off."""
 
     x: float
     y: float
@@ -28,6 +29,7 @@ class Note:
     turned: bool = False
     centred: bool = False
     bold: bool = False
+    halo: float = 3.0
 
 
 def headings(picture: Picture, layout: Layout, theme: Theme) -> Iterator[Note]:
@@ -65,7 +67,7 @@ def notes(picture: Picture, layout: Layout, theme: Theme, colours: dict[str, str
             x, y = middle(path)
             yield Note(x - 10, y - 10, "cut", 11, theme.ink)
     for i, (x, y, edge) in enumerate(layout.loops):
-        yield Note(x + 16 + 40 * (i % 4), y + 4, f"{edge.label} ×{picture.rolled}".strip(), 12, theme.state)
+        yield Note(x + 16 + 40 * (i % 4), y + 4, f"{edge.label} ×{picture.rolled}".strip(), 12, theme.state, halo=9.0)
 
 
 def _tap_name(picture: Picture, layout: Layout, edge: Edge, x: float, colour: str) -> Iterator[Note]:
@@ -74,7 +76,7 @@ def _tap_name(picture: Picture, layout: Layout, edge: Edge, x: float, colour: st
     left = picture.by_id[edge.source].left
     y = layout.lane_tops[target.stage] - 3.0
     found = None if left is None else typeset(latex(left))
-    if left is not None and found and found.width * LOCAL < 50 and (found.height + found.depth) * LOCAL < 12.5:
+    if left is not None and found and found.width * LOCAL < 50 and (found.height + found.depth) * LOCAL < 14.0:
         yield Note(x - 4.0, y, "", LOCAL, colour, latex(left), turned=True)
         return
     name = (name or "").replace("weight", "W").replace("bias", "b").replace("reverse", "r")

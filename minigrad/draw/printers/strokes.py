@@ -109,8 +109,11 @@ def _way_back(path: Path, aside: float) -> Path:
     lengths = [len(piece) for piece in path.pieces]
     shifted = [(x + aside, y + aside) for x, y in points]
     for end, beside in ((0, 1), (-1, -2)):
-        (x, y), across = points[end], abs(points[end][0] - points[beside][0]) > abs(points[end][1] - points[beside][1])
+        (x, y), (x1, y1) = points[end], points[beside]
+        across = abs(x - x1) > abs(y - y1)
         shifted[end] = (x, y + aside) if across else (x + aside, y)
+        if not across and (shifted[beside][1] - y) * (y1 - y) <= 0.0:  # too near: it would turn back
+            shifted[beside] = shifted[end]
     shifted.reverse()
     result = Path(shifted[0])
     at = 1

@@ -38,12 +38,14 @@ class Printer:
         self.faces = {box.id: face(box) for box in picture.nodes}
         self.locals = {box.id: local_lines(picture, box.id) for box in picture.nodes}
 
-    def text(self) -> str:
+    def text(self, heading: bool = True) -> str:
+        """The whole file; without `heading` the title is not written above the picture."""
         picture, layout, theme = self.picture, self.layout, self.theme
         bands = 2 * BANDS if picture.bands else 0.0
-        inside = max(layout.width + bands, 0.62 * 20 * len(picture.title), NARROWEST)
+        inside = max(layout.width + bands, 0.62 * 20 * len(picture.title) if heading else 0.0, NARROWEST)
         key, key_height = legend(picture, theme, inside)
-        width, height = inside + 2 * EDGE, layout.height + key_height + 118.0
+        top = 60.0 if heading else EDGE
+        width, height = inside + 2 * EDGE, layout.height + key_height + top + 58.0
         left = (width - layout.width) / 2
         lines = [line for found in self.faces.values() for line in found]
         lines += [line for found in self.locals.values() for _, line in found]
@@ -57,8 +59,10 @@ class Printer:
             glyphs(words),
             f'<rect width="{n(width)}" height="{n(height)}" fill="{theme.paper}"/>',
             f'<text x="{n(EDGE)}" y="38" font-size="20" font-weight="600" fill="{theme.ink}">'
-            f"{_title(picture.title)}</text>",
-            f'<g transform="translate({n(left)} 60)">',
+            f"{_title(picture.title)}</text>"
+            if heading
+            else "",
+            f'<g transform="translate({n(left)} {n(top)})">',
             *self._panels(),
             *self._edges(),
             *self._boxes(),
@@ -175,7 +179,7 @@ class Printer:
         at = turn if note.turned else f'x="{n(note.x)}" y="{n(note.y)}"'
         at += ' text-anchor="middle"' if note.centred else ""
         look = f'font-size="{n(note.size)}"' + (' font-weight="600"' if note.bold else "")
-        halo = "" if note.bold else f' stroke="{self.theme.paper}" stroke-width="3" paint-order="stroke"'
+        halo = "" if note.bold else f' stroke="{self.theme.paper}" stroke-width="{n(note.halo)}" paint-order="stroke"'
         text = _label(note.text, note.size) if note.turned and not note.bold else safe(note.text)
         return f'<text {at} {look} fill="{note.colour}"{halo}>{text}</text>'
 

@@ -142,8 +142,7 @@ function start() {
   preparePicture();
   pan();
   truncate(0);
-  zoom(Math.max(Math.min(fitting(), 1.4), 0.5), false);
-  if (natural.height * view.zoom > pane.clientHeight) pane.scrollTop = pane.scrollHeight;
+  zoom(Math.min(fitting(), 1.4), false);
 }
 
 start();
