@@ -40,7 +40,8 @@ def accuracy(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
 def step_accuracy(outputs: mg.Tensor, targets: Any, lengths: Any) -> mg.Tensor:
     """1 for a right class, 0 for a wrong one, of the real steps of sequences alone: (steps,).
 
-    `outputs` (time, batch, classes), `targets` (time, batch), `lengths` (batch).
+    `outputs` (time, batch, classes), `targets` (time, batch), `lengths` (batch). All first steps come first, then all
+    second ones, and so on.
     """
     inside = np.arange(len(outputs))[:, None] < check_lengths(lengths, *outputs.shape[:2])
     xp = outputs.backend.xp
@@ -53,9 +54,14 @@ def squared_error(outputs: mg.Tensor, targets: Any) -> mg.Tensor:
 
 
 def confusion(predicted: Any, actual: Any, classes: int) -> np.ndarray:
-    """How often class i (row) was taken for class j (column): counts (classes, classes) of `predicted` and `actual`."""
-    pairs = np.asarray(actual).ravel().astype(np.int64) * classes + np.asarray(predicted).ravel().astype(np.int64)
-    return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    """How often class i (row) was taken for class j (column): counts (classes, classes) of `predicted` and `actual`.
+
+    Raises ValueError for others than 0 to `classes` - 1, and unless there are as many of both.
+    """
+    both = np.stack([np.asarray(given).ravel().astype(np.int64) for given in (actual, predicted)])
+    if both.size and not 0 <= both.min() <= both.max() < classes:
+        raise ValueError(f"classes are 0 to {classes - 1}, and are {both.min()} to {both.max()}: leave others out")
+    return np.bincount(both[0] * classes + both[1], minlength=classes * classes).reshape(classes, classes)
 
 
 def edit_distances(text: str, texts: Sequence[str]) -> np.ndarray:
@@ -81,12 +87,15 @@ def error_rate(written: Sequence[Labels], references: Sequence[Labels]) -> float
     """How many labels must be put in, left out or replaced, for each label of the references, in all.
 
     (The label error rate: Graves et al. 2006, section 2.1, here over all sequences together; of phonemes the phoneme
-    error rate.) Labels are numbers from 0 to 32,767. Raises ValueError unless there is a reference for each sequence,
-    and a label in one.
+    error rate.) Labels are numbers from 0 to 32,767. Raises ValueError for others, and unless there is a reference for
+    each sequence, and a label in one.
     """
     if len(written) != len(references) or not any(map(len, references)):
         raise ValueError(f"give a reference for each sequence: {len(written)} written, {len(references)} references")
-    texts = [["".join(map(chr, labels)) for labels in sequences] for sequences in (written, references)]
+    try:
+        texts = [["".join(map(chr, labels)) for labels in sequences] for sequences in (written, references)]
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("labels are numbers from 0 to 32,767: leave out what only fills up, -1 say") from None
     return sum(int(edit_distances(b, [a])[0]) for a, b in zip(*texts)) / sum(map(len, references))
 
 
@@ -119,8 +128,11 @@ def _grams(text: str, n: int) -> Counter[str]:
 
 
 def matching(found: Iterable[Any], right: Iterable[Any]) -> float:
-    """The share of `found` that equal what is `right`, one by one. Raises ValueError unless they are as many."""
-    return float(np.mean([one == other for one, other in zip(found, right, strict=True)]))
+    """The share of `found` that equal what is `right`, one by one. ValueError unless they are as many, at least one."""
+    same = [one == other for one, other in zip(found, right, strict=True)]
+    if not same:
+        raise ValueError("matching takes what was found and what is right, at least one of each")
+    return float(np.mean(same))
 
 
 def majority(known: Iterable[Any], right: Iterable[Any]) -> tuple[Any, float]:

@@ -54,11 +54,11 @@ def panels(
 ) -> list[Any]:
     """`count` axes side by side on one figure, in so many `rows`; with `share` their scales are the same.
 
-    Raises ValueError unless the rows are equally long.
+    Raises ValueError unless the rows are equally long, with at least one in each.
     """
-    columns, left_over = divmod(count, rows)
-    if left_over:
-        raise ValueError(f"{count} panels do not fill {rows} rows: give as many for each")
+    if rows < 1 or count < 1 or count % rows:
+        raise ValueError(f"{count} panels do not fill {rows} rows: give as many for each, at least one")
+    columns = count // rows
     figure = _figure()(figsize=size or (max(6, 4.5 * columns), 4.5 * rows), dpi=120, layout="constrained")
     made = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
     for number, one in enumerate(made):
@@ -249,7 +249,7 @@ def plot_piano_roll(notes: Sequence[tuple[float, float, int]], axes: Any) -> Any
     """Draw notes (start and length in bars, MIDI's number of the pitch) as a piano roll on `axes`. Returns the axes."""
     for start, length, pitch in notes:
         axes.barh(pitch, 0.94 * length, left=start, height=0.8, color=COLORS[0])
-    pitches = [pitch for _, _, pitch in notes]
+    pitches = [pitch for _, _, pitch in notes] or [60]  # without notes the middle of the scale
     shown = [p for p in range(min(pitches) - 1, max(pitches) + 2) if p % 12 in (0, 2, 4, 5, 7, 9, 11)]
     axes.set_yticks(shown, [f"{'C D EF G A B'[p % 12]}{p // 12 - 1}" for p in shown])
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -293,11 +293,12 @@ def legend_beside(axes: Any) -> None:
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize="small")
 
 
-def save_plot(axes: Any, path: Path) -> None:
+def save_plot(axes: Any, path: str | Path) -> None:
     """Write the figure of `axes` to `path`, in the format of its name; what has labels gets a legend, panels alike one.
 
     Raises PlotError if the name says no format that there is.
     """
+    path = Path(path)
     if path.suffix not in FORMATS:
         raise PlotError(f"{path} says no format of a picture: end it in one of {', '.join(FORMATS)}")
     with atomic_write(path) as temporary:

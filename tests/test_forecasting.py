@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minigrad.errors import ShapeError
 from minigrad_rnn.data import DataError
 from minigrad_rnn.data.forecasting import LinearAutoregression, Scale, persistence, rolling, sliding_windows
 from minigrad_rnn.data.series import share_prices
@@ -13,6 +14,7 @@ rng = np.random.default_rng(0)
 def test_a_rolling_split_tests_each_step_once_and_never_on_the_past():
     folds = rolling(103, 4, first=0.4)
     assert folds == [(41, 56), (56, 72), (72, 87), (87, 103)]
+    assert rolling(100, 1, first=0.29) == [(29, 100)]
     with pytest.raises(DataError, match="a series of 3 steps cannot be cut into 4 folds"):
         rolling(3, 4)
 
@@ -24,6 +26,7 @@ def test_a_scale_comes_from_what_it_was_made_of_alone():
     assert scale(series).dtype == "float32"
     np.testing.assert_allclose(scale.back(scale(series)), series)
     np.testing.assert_array_equal(Scale(series.reshape(3, 1, 2)).mean, series.mean(axis=0))
+    assert Scale(np.full((6, 1), 20.1)).deviation.tolist() == [1]  # though its std is 4e-15, rounded
 
 
 def test_windows_are_time_first():
@@ -33,6 +36,7 @@ def test_windows_are_time_first():
     np.testing.assert_array_equal(found[:, 0], series[:3])
     np.testing.assert_array_equal(found[:, 1], series[2:5])
     np.testing.assert_array_equal(persistence(found, 2), [found[2], found[2]])
+    np.testing.assert_array_equal(sliding_windows(series.tolist(), 3, stride=2), found)
     with pytest.raises(DataError, match="6 steps has no window of 7"):
         sliding_windows(series, 7)
 
@@ -64,6 +68,9 @@ def test_without_inputs_it_is_an_autoregression():
         (lambda: rolling(100, 0), ValueError, "at least 1 fold.* not 0 and 0.5"),
         (lambda: rolling(100, 4, first=1.0), ValueError, "not 4 and 1.0"),
         (lambda: Scale(np.zeros((0, 2))), DataError, "has no scale"),
+        (lambda: Scale(np.zeros(5)), ShapeError, r"not \(5,\): give series\[:, None\]"),
+        (lambda: LinearAutoregression.univariate(np.zeros(5), 1), ShapeError, r"not \(5,\): give series\[:, None\]"),
+        (lambda: LinearAutoregression(np.zeros((5, 1)), np.zeros(5)), ShapeError, r"give series\[:, None\]"),
         (lambda: sliding_windows(np.zeros((5, 1)), 0), ValueError, "at least 1, not 0 and 1"),
         (lambda: sliding_windows(np.zeros((5, 1)), 2, 0), ValueError, "at least 1, not 2 and 0"),
         (lambda: persistence(np.zeros((0, 3, 1)), 2), DataError, "was given none"),

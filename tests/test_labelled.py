@@ -42,6 +42,8 @@ def test_labelled_rows(tmp_path):
     kinds = np.concatenate([train[2], test[2]])
     np.testing.assert_allclose(sorted(back[:, 0].round(4)), values[:, 0])
     assert all(kinds[n] == classes[int(back[n, 0].round()) // 3] - 1 for n in range(20))
+    (same, _, _), _ = labelled_rows(rows(tmp_path, np.full((20, 3), 20.1), classes))
+    np.testing.assert_allclose(same, 0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,8 @@ def test_names_by_language():
     assert ("Deutschland", "de") in names
     assert "Peru" not in [name for name, _ in names]  # the same in both
     assert max(len(name) for name, _ in names) <= 24
+    with pytest.raises(DataError, match="no language 'xx'"):
+        names_by_language(languages="en xx")
 
 
 def test_names_of_a_file(tmp_path):

@@ -8,6 +8,7 @@ from minigrad.errors import ShapeError
 from minigrad_rnn.metrics import (
     accuracy,
     chrf,
+    confusion,
     edit_distances,
     error_rate,
     majority,
@@ -26,6 +27,9 @@ def test_error_rate():
     for written, references in (([[1]], []), ([[1]], [[]])):
         with pytest.raises(ValueError, match="a reference for each"):
             error_rate(written, references)
+    for label in (-1, 2**40, 1.5):
+        with pytest.raises(ValueError, match="labels are numbers from 0 to 32,767"):
+            error_rate([[label]], [[1]])
 
 
 def levenshtein(one, other):
@@ -58,6 +62,16 @@ def test_matching():
     assert matching("abcd", "abdd") == 0.75
     with pytest.raises(ValueError, match="zip"):
         matching("a", "ab")
+    with pytest.raises(ValueError, match="at least one of each"):
+        matching([], [])
+
+
+def test_confusion():
+    assert confusion([1, 1, 1, 0], [1, 1, 0, 0], 2).tolist() == [[1, 1], [0, 2]]
+    assert confusion([], [], 2).tolist() == [[0, 0], [0, 0]]
+    for predicted, told in (([-1, 0], "are -1 to 1"), ([5, 0], "are 0 to 5"), ([1], "same shape")):
+        with pytest.raises(ValueError, match=told):
+            confusion(predicted, [1, 1], 2)
 
 
 def test_accuracy_takes_what_goes_together():
@@ -75,7 +89,7 @@ def test_accuracy_takes_what_goes_together():
 def test_step_accuracy_is_of_the_real_steps():
     outputs = mg.tensor(np.eye(3, dtype="float32")[[[0, 1], [2, 1], [2, 0]]])  # classes 0 2 2 and 1 1 0
     scores = step_accuracy(outputs, np.array([[0, 1], [1, 1], [2, 2]]), np.array([3, 2]))
-    assert sorted(scores.numpy().tolist()) == [0, 1, 1, 1, 1]
+    assert scores.numpy().tolist() == [1, 1, 0, 1, 1]  # step by step
 
 
 def test_layers_per_step_see_each_step_by_itself():

@@ -41,3 +41,5 @@ def test_the_shapes_are_different_and_their_sizes_are_checked():
     assert Kind("red", "disc", "up").caption == ["a", "red", "disc", "moves", "up"]
     with pytest.raises(ValueError, match="a size of at least 17 pixels"):
         moving_shapes([Kind("red", "disc", "up")], size=16)
+    with pytest.raises(ValueError, match="give one of red, green, blue, yellow in place of 'pink'"):
+        moving_shapes([Kind("pink", "disc", "up")])

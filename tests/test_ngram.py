@@ -128,6 +128,8 @@ def test_what_it_refuses(codes):
         NGram(codes, 1, SIZE, "laplace")
     with pytest.raises(ValueError, match="counted"):
         NGram(codes, 2, SIZE).of_order(3)
+    with pytest.raises(ValueError, match="give at least 2, not 1"):
+        NGram(codes, 2, SIZE).bits(codes[:1])
     for asked in (lambda model: model.next([SIZE]), lambda model: model.probabilities([0, -1])):
         with pytest.raises(ValueError, match=f"symbols are 0 to {SIZE - 1}, and are"):
             asked(NGram(codes, 2, SIZE))

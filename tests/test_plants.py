@@ -67,3 +67,5 @@ def test_drifting_inputs_keep_their_variance():
     np.testing.assert_allclose([xs[0].std(), xs[-1].std()], 1, atol=0.1)
     assert np.corrcoef(xs[:-1].ravel(), xs[1:].ravel())[0, 1] == pytest.approx(0.95, abs=0.01)
     np.testing.assert_array_equal(xs, drifting(200, 400, np.random.default_rng(0)))
+    with pytest.raises(ValueError, match=r"from -1 to 1, not 1\.5"):
+        drifting(5, 1, keep=1.5)

@@ -4,6 +4,7 @@ import inspect
 import io
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def check(outcome, folder):
 
 @pytest.mark.parametrize("name", ["exercise", "sum-inputs", "which-is-larger"])
 def test_exact_networks(name, tmp_path):
-    check(run(name, tmp_path), tmp_path)
+    check(run(name, str(tmp_path)), tmp_path)
+    assert systems.Outcome.load(str(tmp_path)).name == name
 
 
 @pytest.mark.slow
@@ -134,6 +136,16 @@ def test_figures():
     assert systems.Figure("f", math.nan, ">", math.inf, "r").asked == "> inf, r"
     with pytest.raises(ValueError, match="relation must be one of"):
         systems.Figure("f", 1, "!=", 2, "r")
+
+
+def test_a_system_has_a_name(monkeypatch):
+    make = systems.system(data="random numbers", merit="largest error", seconds=1)
+    monkeypatch.setattr(sys.modules[__name__], "__doc__", "mine: what it does.")
+    assert (make(test_figures).name, make(test_figures).what) == ("mine", "what it does")
+    for text in (None, "What it does."):  # at a prompt there is none
+        monkeypatch.setattr(sys.modules[__name__], "__doc__", text)
+        with pytest.raises(systems.SystemNameError, match=f"begin {__name__} with a docstring"):
+            make(test_figures)
 
 
 @pytest.mark.on_numpy

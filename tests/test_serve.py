@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -285,6 +286,18 @@ def test_it_ends_when_told_also_in_the_middle_of_a_text(started, number, status)
     assert time.monotonic() - began < 4
     assert out == ""
     assert errors == "" if number == signal.SIGTERM else errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_it_ends_also_when_told_as_soon_as_its_address_is_known(started):
+    process, _ = started()
+    process.terminate()
+    assert process.communicate(timeout=10) == ("", "")
+    assert process.returncode == 0
+
+
+def test_outside_the_main_thread_it_is_refused_at_once():
+    with ThreadPoolExecutor() as threads, pytest.raises(ServeError, match="only the main thread hears"):
+        threads.submit(serve, "none.safetensors").result()
 
 
 def test_a_port_in_use_and_hosts_that_are_none(tmp_path):

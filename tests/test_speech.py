@@ -47,6 +47,8 @@ def test_numbers_of_labels():
     assert spoken.labels[0].tolist() == [2, 1]
     assert spoken.of_frames[0].tolist() == [0, 0, 0, 2, 2, 1, 1, 1, 0, 0]
     assert speech.as_numbers([said._replace(times=None)], ["-", "a", "b"]).of_frames is None
+    with pytest.raises(DataError, match="names has no b:"):
+        speech.as_numbers([said], ["-", "a"])
 
 
 def test_contexts_and_stacks():
@@ -55,6 +57,8 @@ def test_contexts_and_stacks():
     array, lengths = padded([frames, frames[:1]])
     assert array[..., 0].tolist() == [[1, 1], [2, 0], [3, 0]]
     assert lengths.tolist() == [3, 1]
+    assert padded([[1.5, 2.5], [3.5]], end=9)[0].tolist() == [[1.5, 3.5], [2.5, 9], [9, 0]]
+    assert padded([[1], []], end=9)[0].dtype == np.int64
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
@@ -86,6 +90,9 @@ def test_a_folder_with_times(tmp_path):
     assert said[0].labels == ["-", "a", "b", "-", "a", "-"]
     assert said[0].times.tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert np.allclose(said[3].samples, tone(303), atol=1e-4)
+    halves = [speech.recordings(tmp_path, 1, 1, rng) for rng in (2, np.random.default_rng(2))]
+    assert [[len(half) for half in halves] for halves in halves] == [[8, 2]] * 2
+    np.testing.assert_array_equal(halves[0][1][0].samples, halves[1][1][0].samples)
 
 
 def test_names_in_capitals(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minigrad_rnn.data import DataError
-from minigrad_rnn.data.splits import held_out
+from minigrad_rnn.data.splits import held_out, share_of
 
 CLASSES = np.repeat([0, 1, 2, 3], [25, 15, 10, 3])
 
@@ -14,6 +14,10 @@ def test_a_share_of_each_class_is_held_out():
         train, test = held_out(CLASSES, share)
         assert np.bincount(CLASSES[test], minlength=4).tolist() == counts
         assert sorted([*train, *test]) == list(range(len(CLASSES)))
+
+
+def test_a_share_is_what_it_would_be_of_exact_numbers():
+    assert [share_of(share, 100) for share in (0.29, 0.57, 0.1, 0.999)] == [29, 57, 10, 99]
 
 
 def test_the_order_is_random_and_the_seed_says_which():

@@ -144,3 +144,6 @@ def test_numbers_and_their_digits():
     assert synthetic.as_number(large[..., 0]) == 2**1000 - 1
     with pytest.raises(ValueError, match="a must be at least 0, not -1"):
         synthetic.side_by_side(-1, 0)
+    for digits in ([], [2, 1], [0.9, 1]):
+        with pytest.raises(ValueError, match="binary digits are 0 and 1"):
+            synthetic.as_number(np.array(digits))

@@ -13,6 +13,7 @@ from minigrad_rnn.data import (
     read_text,
     split,
     stdlib_text,
+    subsampled,
 )
 
 
@@ -50,6 +51,9 @@ def test_streams_follow_each_other():
 def test_the_shortest_stream():
     pairs = list(Streams(np.array([3, 4]), batch=8, length=10))
     assert [(on_host(x).tolist(), on_host(y).tolist()) for x, y in pairs] == [([[3]], [[4]])]
+    assert Streams(np.arange(6), batch=8, length=10).batch == 2  # of two steps each
+    with pytest.raises(TextError, match="give at least 2"):
+        Streams(np.array([3]), batch=8, length=10)
 
 
 def test_split_keeps_the_order():
@@ -57,6 +61,7 @@ def test_split_keeps_the_order():
     np.testing.assert_array_equal(np.concatenate([train, validation]), np.arange(1000))
     assert len(validation) == 100
     assert len(split(np.arange(1000), 250)[1]) == 250
+    assert len(split(np.arange(100), 0.29)[1]) == 29
     with pytest.raises(TextError, match="fewer"):
         split(np.arange(1000), 999)
 
@@ -92,3 +97,8 @@ def test_texts_that_cannot_be_used(tmp_path, content, told):
         path.write_bytes(content)
     with pytest.raises(TextError, match=told):
         read_text(path)
+
+
+def test_a_seed_says_which_are_left_out():
+    codes = np.zeros(10_000, np.int64)
+    assert len(subsampled(codes, 1)) == len(subsampled(codes, np.random.default_rng(1))) < 500

@@ -14,7 +14,7 @@ from minigrad.errors import CheckpointError
 from minigrad.tensor import on_host
 from minigrad_rnn.charmodel import CharModel
 from minigrad_rnn.data import synthetic
-from minigrad_rnn.training import Config, ConfigError, DivergedError, Run, Task, fit, make_task
+from minigrad_rnn.training import Config, ConfigError, DivergedError, Run, Supervised, Task, fit, make_task
 from minigrad_rnn.training.checkpoint import Checkpoint, join, split
 from minigrad_rnn.training.tasks import evaluating
 from minigrad_rnn.truncated import detached
@@ -244,6 +244,14 @@ def test_a_loss_that_is_no_number_stops_and_says_where_it_came_from(kind, told, 
         assert "test_training.py" in str(caught.value)  # the line
         assert all(np.isfinite(value).all() for value in weights(task).values())
         assert [line["step"] for line in run.metrics() if "loss" in line] == [1, 2, 3]
+
+
+def test_an_infinity_in_the_data_is_named():
+    ones, bad = np.ones((4, 1), "float32"), np.array([[1], [1], [np.inf], [1]], "float32")
+    for arrays in ((bad, ones), (ones, bad)):
+        task = Supervised(mg.nn.Linear(1, 1), arrays, arrays, mg.nn.mse_loss)
+        with pytest.raises(DivergedError, match=r"the loss is inf: .* the data hold an infinity"):
+            fit(task)
 
 
 @pytest.mark.parametrize(

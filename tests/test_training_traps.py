@@ -102,6 +102,21 @@ def test_files_that_say_nothing(content, told, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("made", [lambda values: Config(**values), lambda values: Config().but(values)])
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"hiden": 3}, "there is no option 'hiden'; did you mean 'hidden'?"),
+        ({"hidden": -3}, "hidden must be a whole number from 1 up, not -3"),
+    ],
+)
+def test_a_mistake_in_python_is_told_with_its_line(made, values, told):
+    with pytest.raises(ConfigError) as caught:
+        made(values)
+    assert caught.value.message == told
+    assert "test_training_traps.py" in caught.value.line
+
+
 def test_what_was_refused_leaves_nothing_in_the_way(text, tmp_path, capsys):
     folder = ["--text", text, *FLAGS, "--out", str(tmp_path / "run")]
     assert "--accumulate" in refused(capsys, "train", *folder, "--accumulate", "9")

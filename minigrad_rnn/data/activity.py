@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DataError, package
+from .forecasting import Scale
 from .labelled import Labelled
 from .padding import padded
 from .splits import held_out
@@ -39,9 +40,8 @@ def activities(path: str | Path | None = None, rng: Random = 0) -> tuple[Labelle
     else:
         recordings, classes, names = _recordings(path)
         parts = held_out(classes, 0.5, rng)
-    seen = np.concatenate([recordings[n] for n in parts[0]])
-    mean, deviation = seen.mean(axis=0), np.where(np.ptp(seen, axis=0) > 0, seen.std(axis=0), 1)
-    sequences, lengths = padded([((recording - mean) / deviation).astype("float32") for recording in recordings])
+    scale = Scale(np.concatenate([recordings[n] for n in parts[0]]))
+    sequences, lengths = padded([scale(recording) for recording in recordings])
     train, test = ((sequences[:, part], lengths[part], classes[part].astype("int64")) for part in parts)
     return train, test, [str(name) for name in names]
 

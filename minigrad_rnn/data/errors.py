@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from minigrad.errors import MinigradError
 
@@ -18,3 +19,12 @@ def package(name: str) -> ModuleType:
         return import_module(name)
     except ImportError:
         raise DataError(f"these data come from the package of {name}: pip install 'minigrad[data]'") from None
+
+
+def babel_locale(name: str) -> Any:
+    """What babel knows of a language: "de", "en_GB". Raises DataError where it knows none such, or is not installed."""
+    core = package("babel.core")
+    try:
+        return core.Locale.parse(name)
+    except (core.UnknownLocaleError, ValueError):
+        raise DataError(f"the package babel knows no language {name!r}: give its code, as de or en_GB") from None

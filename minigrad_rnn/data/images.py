@@ -48,8 +48,11 @@ def train_and_test(
 def pixel_by_pixel(images: np.ndarray, most: int = 64) -> np.ndarray:
     """Images (N, rows, columns) as sequences (time, N, pixels), one pixel a step, row after row.
 
-    Or as many pixels a step as it takes for there to be at most `most` steps, the last filled up with zeros.
+    Or as many pixels a step as it takes for there to be at most `most` steps, the last filled up with zeros. Raises
+    ValueError for `most` below 1.
     """
+    if most < 1:
+        raise ValueError(f"most must be at least 1, not {most}")
     flat = images.reshape(len(images), -1)
     pixels = math.ceil(flat.shape[1] / most)
     flat = np.pad(flat, ((0, 0), (0, -flat.shape[1] % pixels)))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DataError, package
+from .errors import DataError, babel_locale, package
 from .forecasting import Scale
 from .padding import padded
 from .pairs import read_pairs
-from .splits import held_out
+from .splits import held_out, share_of
 from .synthetic import Random
 from .table import read_numbers
 from .text import Vocabulary
@@ -61,10 +61,10 @@ def labelled_rows(path: str | Path, rng: Random = 0, test: float = 0.3) -> tuple
             f"{kinds[counts.argmin()]:g}: give at least 2 numbers, and 5 rows of each class"
         )
     parts = train, _ = held_out(classes, test, rng)
-    values = (values - values[train].mean()) / (values[train].std() or 1)
+    scale = Scale(values[train][..., None])
     lengths = np.full(len(values), values.shape[1])
     return tuple(  # type: ignore[return-value]
-        (values[part].T[..., None].astype("float32"), lengths[part], classes[part].astype("int64")) for part in parts
+        (scale(values[part].T[..., None]), lengths[part], classes[part].astype("int64")) for part in parts
     )
 
 
@@ -74,8 +74,8 @@ def names_by_language(
     """Names of countries, regions and languages, each with the language that it is in, without those of several.
 
     Some 4,000 of up to 24 characters, of Unicode CLDR in the package babel; or of a file, lines "text TAB class"
-    (`read_pairs`). Raises DataError without babel, for a file that is no such thing, and for fewer than two classes or
-    20 lines.
+    (`read_pairs`). Raises DataError without babel, for a language that it does not know, a file that is no such thing,
+    and for fewer than two classes or 20 lines.
     """
     if path is not None:
         pairs = read_pairs(path)
@@ -83,7 +83,7 @@ def names_by_language(
         if len(kinds) < 2 or len(pairs) < 20:
             raise DataError(f"{path} has {len(pairs)} lines and {len(kinds)} classes: give at least 20, of two or more")
         return pairs
-    locales = {language: package("babel").Locale(language) for language in languages.split()}
+    locales = {language: babel_locale(language) for language in languages.split()}
     found = {
         language: {name for name in (*locale.territories.values(), *locale.languages.values()) if len(name) <= LONGEST}
         for language, locale in locales.items()
@@ -119,7 +119,7 @@ def labelled_frames(
             "and at most 50 classes"
         )
     count = len(numbers) // length
-    learned = count - max(1, int(test * count))
+    learned = count - max(1, share_of(test, count))
     scaled = Scale(numbers[: learned * length, :-1])(numbers[:, :-1])
     frames, kinds_of = (
         np.moveaxis(array[: count * length].reshape(count, length, *array.shape[1:]), 1, 0)

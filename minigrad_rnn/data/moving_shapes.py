@@ -54,7 +54,8 @@ def kinds(part: int = 0) -> tuple[list[Kind], list[Kind]]:
 def moving_shapes(shown: list[Kind], rng: Random = 0, frames: int = 6, size: int = 20) -> np.ndarray:
     """A film of each of `shown`, float32 (frames, films, 3, size, size), from 0 to 1: colours on black.
 
-    Where the shape starts is drawn, so that it stays inside. Raises ValueError for a `size` that it does not fit in.
+    Where the shape starts is drawn, so that it stays inside. Raises ValueError for a `size` that it does not fit in,
+    and for a colour, a shape or a direction that there is not.
     """
     way = SPEED * (frames - 1)
     if frames < 2 or size < SIDE + way:
@@ -62,6 +63,9 @@ def moving_shapes(shown: list[Kind], rng: Random = 0, frames: int = 6, size: int
     rng = np.random.default_rng(rng)
     films = np.zeros((frames, len(shown), 3, size, size), "float32")
     for n, kind in enumerate(shown):
+        for name, known in zip(kind, map(tuple, (COLORS, SHAPES, DIRECTIONS)), strict=True):
+            if name not in known:
+                raise ValueError(f"{kind}: give one of {', '.join(known)} in place of {name!r}")
         step = np.array(DIRECTIONS[kind.direction], np.int64)
         room = size - SIDE - way * np.abs(step)
         first = rng.integers(0, room + 1) + way * (step < 0)

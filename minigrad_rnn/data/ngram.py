@@ -113,7 +113,12 @@ class NGram:
         return p
 
     def bits(self, codes: Any) -> float:
-        """The mean of -log2 p over `codes`: bits per symbol, infinite where one was held for impossible."""
+        """The mean of -log2 p over `codes` but the first: bits per symbol, infinite where one was held for impossible.
+
+        Raises ValueError for fewer than two.
+        """
+        if len(codes) < 2:
+            raise ValueError(f"bits are a mean over the symbols after the first: give at least 2, not {len(codes)}")
         with np.errstate(divide="ignore"):
             return float(-np.log2(self.probabilities(codes)).mean())
 

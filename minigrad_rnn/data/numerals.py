@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
+
+from .synthetic import Random
 
 SMALL = (
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
@@ -21,8 +24,8 @@ def number_words(number: int, conjunction: str = "and") -> str:
 
     Raises ValueError for any other number.
     """
-    if not 0 <= number < LIMIT:
-        raise ValueError(f"number_words: the number must be from 0 to {LIMIT - 1:,}, not {number}")
+    if not isinstance(number, Integral) or not 0 <= number < LIMIT:
+        raise ValueError(f"number_words: the number must be a whole one from 0 to {LIMIT - 1:,}, not {number}")
     if number < 20:
         return SMALL[number]
     if number < 100:
@@ -36,10 +39,10 @@ def number_words(number: int, conjunction: str = "and") -> str:
     return " ".join(words)
 
 
-def number_pairs(rng: np.random.Generator, conjunctions: Sequence[str] = ("and",)) -> list[tuple[str, str]]:
+def number_pairs(rng: Random, conjunctions: Sequence[str] = ("and",)) -> list[tuple[str, str]]:
     """The numbers from 0 to 999 in an order that is drawn, each with its words: ("121", "one hundred and twenty-one").
 
     With several `conjunctions` each stands there once for each of them.
     """
-    numbers = rng.permutation(1000).tolist()
+    numbers = np.random.default_rng(rng).permutation(1000).tolist()
     return [(str(number), number_words(number, conjunction)) for number in numbers for conjunction in conjunctions]

@@ -21,7 +21,7 @@ def padded(sequences: Sequence[Sequence[int] | np.ndarray], end: int | None = No
     sequences, none that is longer than 0, or steps of several shapes, DataError where the longest would make the array
     too large.
     """
-    rows = [np.asarray(row) if end is None else np.array([*row, end], np.int64) for row in sequences]
+    rows = [np.asarray(row) if end is None else np.array([*row, end]) for row in sequences]
     filled = [row for row in rows if len(row)]
     if not filled:
         raise ShapeError("padded takes sequences, one longer than 0, and was given none")

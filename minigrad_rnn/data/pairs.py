@@ -27,6 +27,11 @@ def read_pairs(path: str | Path) -> list[tuple[str, str]]:
 
 
 def nearest_targets(sources: Iterable[str], pairs: Sequence[tuple[str, str]]) -> list[str]:
-    """For each of `sources` the target of that pair whose source the fewest edits make of it: what must be beaten."""
+    """For each of `sources` the target of that pair whose source the fewest edits make of it: what must be beaten.
+
+    Raises ValueError for no pairs.
+    """
+    if not pairs:
+        raise ValueError("nearest_targets takes the targets of pairs, and was given none")
     known = [source for source, _ in pairs]
     return [pairs[int(edit_distances(source, known).argmin())][1] for source in sources]

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import package
+from .errors import babel_locale, package
+from .synthetic import Random
 
 UNITS = (
     "kilometer", "meter", "centimeter", "mile", "foot", "kilogram", "gram", "tonne", "pound", "liter", "milliliter",
@@ -23,17 +24,18 @@ SECONDS = (60, 3600, 86400, 604800, 2_592_000, 31_536_000)  # minute, hour, day,
 LONGEST = 36  # characters of a phrase, in either language
 
 
-def phrases(count: int, rng: np.random.Generator, source: str = "en", target: str = "de") -> list[tuple[str, str]]:
+def phrases(count: int, rng: Random, source: str = "en", target: str = "de") -> list[tuple[str, str]]:
     """`count` phrases, all different, in the languages `source` and `target`: ("in 3 months", "in 3 Monaten").
 
     They are spans of time, amounts, sums of money, dates, and lists of countries, of up to 36 characters: messages of
     Unicode CLDR that people have translated, with numbers and names in them that the package `babel` puts in, each with
-    the order of words, the numbers, plurals and cases of its language. Raises DataError without babel.
+    the order of words, the numbers, plurals and cases of its language. Raises DataError without babel, or for a
+    language that it does not know.
     """
-    known = set(package("babel.core").Locale(target).territories)
+    rng, known = np.random.default_rng(rng), set(babel_locale(target).territories)
     territories = [
         code
-        for code in sorted(package("babel.core").Locale(source).territories)
+        for code in sorted(babel_locale(source).territories)
         if code.isalpha() and code in known and code != "ZZ"  # which is the unknown one
     ]
     kinds = (_span, _amount, _money, _day, _countries)
@@ -75,6 +77,5 @@ def _day(rng: np.random.Generator, territories: list[str]) -> Say:
 
 def _countries(rng: np.random.Generator, territories: list[str]) -> Say:
     codes = rng.choice(territories, rng.integers(2, 4), replace=False)
-    style, core = str(rng.choice(["standard", "or"])), package("babel.core")
-    format_list = package("babel.lists").format_list
-    return lambda locale: format_list([core.Locale(locale).territories[code] for code in codes], style, locale)
+    style, format_list = str(rng.choice(["standard", "or"])), package("babel.lists").format_list
+    return lambda locale: format_list([babel_locale(locale).territories[code] for code in codes], style, locale)

@@ -51,7 +51,12 @@ def two_sines(length: int = 800) -> np.ndarray:
 
 
 def drifting(length: int, batch: int, rng: np.random.Generator | int = 0, keep: float = 0.95) -> np.ndarray:
-    """Inputs that drift about 0 with a variance of 1: x_t = keep · x_{t-1} + normal noise; (length, batch) float32."""
+    """Inputs that drift about 0 with a variance of 1: x_t = keep · x_{t-1} + normal noise; (length, batch) float32.
+
+    Raises ValueError unless `keep` is from -1 to 1: beyond, no noise makes the variance 1.
+    """
+    if not -1 <= keep <= 1:
+        raise ValueError(f"keep must be from -1 to 1, not {keep}")
     xs = np.random.default_rng(rng).normal(size=(length, batch))
     for t in range(1, length):
         xs[t] = keep * xs[t - 1] + (1 - keep**2) ** 0.5 * xs[t]

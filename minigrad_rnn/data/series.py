@@ -8,6 +8,7 @@ import numpy as np
 
 from .errors import DataError, package
 from .forecasting import Scale
+from .splits import share_of
 from .table import read_numbers
 
 
@@ -66,7 +67,7 @@ def inputs_and_outputs(
     such thing, has fewer rows than `least`, or a column that is the same throughout the training.
     """
     numbers = read_numbers(path, columns=2, least=least)[-(most or 0) :]
-    known, unseen = np.split(numbers, [int(share * len(numbers))])
+    known, unseen = np.split(numbers, [share_of(share, len(numbers))])
     if 0 in np.ptp(known, axis=0):
         raise DataError(
             f"{path} has the same number in each of the {len(known)} rows of a column that are learned from: give "

@@ -104,7 +104,7 @@ def _espeak() -> tuple[Any, int]:
                 return library, rate
     raise DataError(
         "speech is made by eSpeak NG, which is not here: install it (apt install espeak-ng, brew install espeak-ng), "
-        "or give a folder of recordings with --data"
+        "or give a folder of recordings (--data DIR)"
     )
 
 
@@ -160,17 +160,16 @@ def spoken_phrases(train: int, test: int, rng: Random = 0) -> tuple[list[Utteran
     return halves[0], halves[1]
 
 
-def recordings(
-    path: str | Path | None, train: int, test: int, rng: np.random.Generator
-) -> tuple[list[Utterance], list[Utterance]]:
-    """Utterances to train on and to test on: `spoken_phrases`, or those of a folder, of which a fifth is for the test.
+def recordings(path: str | Path | None, train: int, test: int, rng: Random) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to train on and to test on: `spoken_phrases`, `train` and `test` of them, or those of a folder.
 
-    Raises what `spoken_phrases` and `read_recordings` raise.
+    Of a folder's, however many there are, a fifth is for the test, drawn by `rng`. Raises what `spoken_phrases` and
+    `read_recordings` raise.
     """
     if path is None:
         return spoken_phrases(train, test, rng)
     every = read_recordings(path)
-    order = rng.permutation(len(every))
+    order = np.random.default_rng(rng).permutation(len(every))
     return [every[n] for n in order[len(every) // 5 :]], [every[n] for n in order[: len(every) // 5]]
 
 
@@ -334,8 +333,13 @@ class Spoken(NamedTuple):
 
 
 def as_numbers(utterances: Sequence[Utterance], names: Sequence[str], bands: int = 26) -> Spoken:
-    """Utterances as `Spoken`; a label's number is its place in `names`, whose first is `SILENCE`."""
+    """Utterances as `Spoken`; a label's number is its place in `names`, whose first is `SILENCE`.
+
+    Raises DataError for a label that is not there.
+    """
     numbers = {name: n for n, name in enumerate(names)}
+    if missing := {label for one in utterances for label in one.labels} - numbers.keys():
+        raise DataError(f"names has no {' '.join(sorted(missing))}: give a name for each label")
     frames = [log_mel(one.samples, one.rate, bands) for one in utterances]
     labels = [np.array([numbers[x] for x in one.labels if x != SILENCE], np.int64) for one in utterances]
     if any(one.times is None for one in utterances):

@@ -10,6 +10,11 @@ from .errors import DataError
 from .synthetic import Random
 
 
+def share_of(share: float, count: int) -> int:
+    """A share of `count` things, rounded down: of 100 it is 29 for 0.29, which the product of floats falls short of."""
+    return int(share * count + 1e-9)
+
+
 def held_out(classes: Any, share: float, rng: Random = 0) -> tuple[np.ndarray, np.ndarray]:
     """The places of examples to train on, and of a `share` of each class to test on: int64 both, in a random order.
 
@@ -25,7 +30,7 @@ def held_out(classes: Any, share: float, rng: Random = 0) -> tuple[np.ndarray, n
     order, away = np.random.default_rng(rng).permutation(len(classes)), np.zeros(len(classes), bool)
     for kind in np.unique(classes):
         own = order[classes[order] == kind]
-        away[own[: int(share * len(own) + 1e-9)]] = True  # 0.3 · 10 is 3
+        away[own[: share_of(share, len(own))]] = True
     if not away.any():
         raise DataError(f"no class has {np.ceil(1 / share):.0f} examples, of which one is held out: give more")
     return order[~away[order]], order[away[order]]

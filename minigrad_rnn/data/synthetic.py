@@ -1,8 +1,9 @@
 """Tasks whose data are made exactly, to measure how far back a network remembers.
 
-Each function draws one batch: (inputs, targets), time first. `rng` is a NumPy generator, from which the next batch
-goes on, or a seed, which gives the same batch again. Inputs are float32 (time, batch, feature); targets are float32
-too, except those of the copy task and of recall, which are classes. Raises ValueError for sizes that make no task.
+A function that takes `rng` draws one batch: (inputs, targets), time first. `rng` is a NumPy generator, from which the
+next batch goes on, or a seed, which gives the same batch again. Inputs are float32 (time, batch, feature), targets
+float32 too; classes, the targets of the copy task and of recall and the inputs of the cylinder, bell and funnel, are
+int64. Raises ValueError for sizes that make no task.
 """
 
 from __future__ import annotations
@@ -100,7 +101,12 @@ def side_by_side(a: int, b: int) -> np.ndarray:
 
 
 def as_number(bits: np.ndarray) -> int:
-    """The number whose binary digits, least significant first, are in an array of any shape."""
+    """The number whose binary digits, least significant first, are in an array of any shape.
+
+    Raises ValueError for none, and for others than 0 and 1: outputs of a network are rounded first.
+    """
+    if not bits.size or not np.isin(bits, (0, 1)).all():
+        raise ValueError("binary digits are 0 and 1, at least one: round what is between")
     return int("".join(str(int(bit)) for bit in bits.ravel()[::-1]), 2)
 
 

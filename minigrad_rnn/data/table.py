@@ -46,7 +46,9 @@ def read_numbers(path: str | Path, columns: int | None = None, least: int = 1) -
     numeric = [n for n in range(len(rows[0])) if any(_number(row[n]) for row in rows)]
     if not numeric or (columns is not None and len(numeric) != columns):
         wanted = "columns of numbers" if columns is None else f"{counted(columns, 'column')} of numbers"
-        raise DataError(f"{path} has {counted(len(numeric), 'column')} of numbers: give a CSV file with {wanted}")
+        raise DataError(
+            f"{path} has {counted(len(numeric), 'column')} of numbers: give a CSV file with {wanted}, as 1.5, not 1,5"
+        )
     if len(rows) < least:
         raise DataError(f"{path} has {counted(len(rows), 'row')}: give at least {least}")
     return numbers_of(path, rows, numeric, first=1 + bool(header))
@@ -61,8 +63,8 @@ def numbers_of(path: str | Path, rows: list[list[str]], columns: list[int], firs
         for n in columns:
             if not _number(row[n]):
                 raise DataError(
-                    f"{path}, row {number}: {row[n][:40]!r} is no number below {LARGEST:g}: fill the gap, or leave the "
-                    "row out"
+                    f"{path}, row {number}: {row[n][:40]!r} is no number below {LARGEST:g}: fill the gap, leave the "
+                    "row out, or write 1.5 for 1,5"
                 )
     return np.array([[float(row[n]) for n in columns] for row in rows])
 

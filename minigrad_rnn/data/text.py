@@ -15,6 +15,8 @@ import numpy as np
 from minigrad.backend import current_backend
 
 from .errors import DataError
+from .splits import share_of
+from .synthetic import Random
 
 SHORTEST = 1000  # characters; with fewer there is nothing to learn, nor to validate on
 
@@ -38,7 +40,9 @@ def stdlib_text(size: int = 1_000_000) -> str:
             parts.append(path.read_text(encoding="utf-8"))
     text = "".join(parts)[:size]
     if len(text) < SHORTEST:
-        raise TextError(f"the source of Python's standard library is not in {folder}: give a text with --text FILE")
+        raise TextError(
+            f"the source of Python's standard library is not in {folder}: give a text of your own (--text FILE)"
+        )
     return text
 
 
@@ -138,7 +142,7 @@ class Words:
         return np.array([self._codes.get(word, 0) for word in self.PATTERN.findall(text)], dtype=np.int64)
 
     def decode(self, codes: Any) -> str:
-        """Numbers -> words, a space between two."""
+        """Numbers -> words, a space before each but a mark: also the first, as texts are written word by word."""
         words = [self.symbols[int(code)] for code in codes]
         return "".join(word if word in "\n.,;:!?)’'" else f" {word}" for word in words)
 
@@ -146,9 +150,9 @@ class Words:
 def split(items: Any, validation: float = 0.1) -> tuple[Any, Any]:
     """The first part to train on, and the last to validate on: `validation` is its share, or from 1 up so many.
 
-    Raises TextError where one of the two would have less than two.
+    Of a share at least two. Raises TextError where one of the two parts would have less.
     """
-    count = max(2, int(len(items) * validation)) if validation < 1 else int(validation)
+    count = max(2, share_of(validation, len(items))) if validation < 1 else int(validation)
     if min(count, len(items) - count) < 2:
         raise TextError(
             f"of {len(items):,}, {count:,} cannot be kept for validation: choose fewer, or give a longer text"
@@ -161,9 +165,13 @@ class Streams:
 
     Both are (time, batch) integers on the current backend; targets are one step ahead. Each pair continues the one
     before it, so that a state can be carried over. The last may be shorter; what does not fill the streams is left.
+    There are fewer streams (`batch` says how many) where they would have less than two steps each. Raises TextError for
+    fewer than two codes, which have no target.
     """
 
     def __init__(self, codes: np.ndarray, batch: int, length: int):
+        if len(codes) < 2:
+            raise TextError(f"a stream goes from one symbol to the next, and {len(codes)} is given: give at least 2")
         self.batch = max(1, min(batch, (len(codes) - 1) // 2))
         self.length, self.width = length, (len(codes) - 1) // self.batch
         count = self.batch * self.width
@@ -196,10 +204,10 @@ def windows(codes: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     return every[:, reach].copy(), np.delete(every, reach, axis=1)
 
 
-def subsampled(codes: np.ndarray, rng: np.random.Generator, threshold: float = 1e-3) -> np.ndarray:
+def subsampled(codes: np.ndarray, rng: Random, threshold: float = 1e-3) -> np.ndarray:
     """`codes` without many of the commonest: one of share f is kept with probability √(threshold / f), at most 1.
 
     (Mikolov, Sutskever et al. 2013, eq. 5.) So rarer words come nearer to each other, and the commonest teach less.
     """
     shares = np.bincount(codes) / len(codes)
-    return codes[rng.random(len(codes)) < np.sqrt(threshold / shares[codes])]
+    return codes[np.random.default_rng(rng).random(len(codes)) < np.sqrt(threshold / shares[codes])]

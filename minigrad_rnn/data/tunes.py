@@ -40,7 +40,7 @@ _PRINTED = re.compile(r'"[^"]*"|![^!]*!|\+[^+]*\+|\{[^}]*\}|\[[A-Za-z]:[^\]]*\]|
 
 
 class Note(NamedTuple):
-    """A note: its `start` and its `length` in ticks, `WHOLE` to a whole note; its pitch as in MIDI (60: c')."""
+    """A note: its `start` and its `length` in ticks, `WHOLE` to a whole note; its pitch as in MIDI (60: C)."""
 
     start: int
     length: int

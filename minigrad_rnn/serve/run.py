@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import webbrowser
 from pathlib import Path
 from types import FrameType
@@ -37,8 +38,10 @@ def serve(
     Port 0 takes a free one; a line with the address is printed. Whoever reaches `host` may use the model: by default
     this machine alone. A text has up to `max_length` symbols, `max_concurrent` are written at a time; `open_browser`
     shows the page at once. `cell` as for `CharModel.load`, whose errors are raised too. ServeError if the port is
-    taken, or the host is no address of this machine.
+    taken, or the host is no address of this machine, and outside the main thread, which alone hears of signals.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise ServeError("a server ends at a signal, which only the main thread hears: serve there, or in a process")
     import uvicorn
 
     from .app import LOOPBACK, make_app
@@ -65,14 +68,15 @@ def serve(
         limit_concurrency=CONNECTIONS,
         timeout_graceful_shutdown=5,
     )
+    server = Server(config)
     address = f"http://{shown}:{listening.getsockname()[1]}/"
-    print(f"{Path(path).name} is served at {address} (Ctrl-C ends it)", flush=True)
-    if open_browser:
-        webbrowser.open(address)
-    before = signal.signal(signal.SIGTERM, lambda *_: None)  # uvicorn ends on it, and raises it once more at its end
+    before = signal.signal(signal.SIGTERM, server.handle_exit)  # until uvicorn has begun, and when it raises it again
     try:
         with listening, threadpool_limits(1, user_api="blas"):  # one character at a time leaves threads nothing to do
-            Server(config).run(sockets=[listening])
+            print(f"{Path(path).name} is served at {address} (Ctrl-C ends it)", flush=True)
+            if open_browser:
+                webbrowser.open(address)
+            server.run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
@@ -81,12 +85,12 @@ def serve(
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket, so that a browser may come before the server has started. Raises ServeError."""
     if not 0 <= port < 2**16:
-        raise ServeError(f"a port is a number from 0 to 65535, not {port}: give one with --port")
+        raise ServeError(f"a port is a number from 0 to 65535, not {port}: give another (--port)")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise ServeError(f"{host} is no address to serve at ({error}): give one of this machine with --host") from None
+        raise ServeError(f"{host} is no address to serve at ({error}): give one of this machine (--host)") from None
     try:
         if hasattr(signal, "SIGKILL"):  # POSIX, where it frees no port that another listens at
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -95,5 +99,5 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listening.close()
         told = f"cannot serve at port {port} of {host} ({error.strerror})"
-        raise ServeError(f"{told}: give another with --port, or --port 0 for a free one") from None
+        raise ServeError(f"{told}: give another (--port), or 0 for a free one") from None
     return listening

@@ -28,9 +28,9 @@ class Lab:
     """
 
     def __init__(
-        self, folder: Path, console: Console, quick: bool = False, seed: int = 0, data: str | Path | None = None
+        self, folder: str | Path, console: Console, quick: bool = False, seed: int = 0, data: str | Path | None = None
     ):
-        self.folder, self.console, self.quick, self.seed = folder, console, quick, seed
+        self.folder, self.console, self.quick, self.seed = Path(folder), console, quick, seed
         self.data = Path(data) if data is not None else None
         self.pictures: dict[str, str] = {}
 

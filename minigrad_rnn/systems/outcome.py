@@ -58,10 +58,10 @@ class Outcome:
         return [figure for figure in self.figures if not figure.holds and (figure.always or asked)]
 
     @classmethod
-    def load(cls, folder: Path) -> Outcome:
+    def load(cls, folder: str | Path) -> Outcome:
         """The outcome kept in `folder`. Raises SystemRunError where there is none."""
         try:
-            values = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+            values = json.loads((Path(folder) / RESULT).read_text(encoding="utf-8"))
             return cls(**values | {"figures": [Figure(**figure) for figure in values["figures"]]})
         except (OSError, ValueError, TypeError, LookupError) as error:
             raise SystemRunError(f"{folder} holds no result of a system ({error}): run it") from None
@@ -69,7 +69,7 @@ class Outcome:
 
 def run_system(
     system: System,
-    folder: Path,
+    folder: str | Path,
     console: Console,
     quick: bool = False,
     seed: int = 0,
@@ -84,8 +84,9 @@ def run_system(
     before.
     """
     if data is not None and not system.takes:
-        raise SystemRunError(f"{system.name} has no data but its own ({system.data}): leave --data out")
-    lab = Lab(writable_folder(folder), console, quick, seed, data)
+        raise SystemRunError(f"{system.name} has no data but its own ({system.data}): leave yours out (--data)")
+    folder = writable_folder(folder)
+    lab = Lab(folder, console, quick, seed, data)
     (folder / RESULT).unlink(missing_ok=True)
     mg.seed(seed)
     threads = threads or Group.alone().threads_per_rank()

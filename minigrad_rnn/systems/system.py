@@ -17,7 +17,7 @@ RECIPES = f"{__package__.rpartition('.')[0]}.recipes"
 
 
 class SystemNameError(MinigradError, LookupError):
-    """A system that there is not."""
+    """A system that there is not, or that has no name."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,17 @@ def system(data: str, merit: str, seconds: int, takes: str = "") -> Callable[[Ca
 
         @system(data="random numbers", merit="largest error", seconds=1)
         def run(lab): …
+
+    Raises SystemNameError where that line says no such thing.
     """
 
     def make(run: Callable[[Lab], list[Figure]]) -> System:
         text = sys.modules[run.__module__].__doc__ or ""
         name, _, what = text.partition("\n")[0].partition(": ")
+        if not what and sys.flags.optimize < 2:  # python -OO takes docstrings away
+            raise SystemNameError(
+                f"the system has no name: begin {run.__module__} with a docstring, its name: what it is"
+            )
         return System(name, what.removesuffix("."), text, data, merit, seconds, takes, run)
 
     return make

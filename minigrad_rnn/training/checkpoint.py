@@ -38,7 +38,7 @@ class Checkpoint(NamedTuple):
     progress: dict[str, Any]
     config: dict[str, Any]
 
-    def save(self, path: Path, metadata: Mapping[str, str]) -> None:
+    def save(self, path: str | Path, metadata: Mapping[str, str]) -> None:
         """Write it whole or not at all: the file that was there stays until this one is on the disk."""
         arrays = dict(self.weights)
         arrays |= {f"{OPTIMIZER}{name}": np.asarray(value) for name, value in self.optimizer.items()}
@@ -48,7 +48,7 @@ class Checkpoint(NamedTuple):
         mg.save(path, arrays, {**metadata, "training": json.dumps(description)})
 
     @classmethod
-    def load(cls, path: Path) -> Checkpoint:
+    def load(cls, path: str | Path) -> Checkpoint:
         """Read it back from `path`. CheckpointError for a file that is none, is damaged, or of a newer version."""
         tensors, metadata = load_with_metadata(path, finite=True)
         if "training" not in metadata:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
+import functools
 import math
 import tomllib
 from collections.abc import Mapping
@@ -70,7 +70,8 @@ SCHEDULES = ("cosine", "constant", "linear", "one-cycle", "inverse-sqrt", "expon
 class Config:
     """All that a run is made of. A name is a flag (`--hidden 256`), and stands in its section of a TOML file.
 
-    Raises ConfigError for a value out of its range. `fixed` ones cannot be changed when a run is resumed.
+    Raises ConfigError for an unknown name, or a value out of its range. `fixed` ones cannot be changed when a run is
+    resumed.
     """
 
     kind: str = _data("characters", "kind of data", choices=tuple(KINDS))
@@ -112,7 +113,9 @@ class Config:
     clip: float = _training(1.0, "the gradient's greatest norm; 0: no limit", least=0, fixed=False)
     accumulate: int = _training(1, "parts to compute a batch in, for less memory", least=1, fixed=False)
     carry: bool = _training(True, "begin a piece of text with the state that the one before ended in")
-    validate_every: int = _training(0, "updates between validations; 0: an epoch's, or a tenth", least=0, fixed=False)
+    validate_every: int = _training(
+        0, "updates between validations; 0: an epoch's, at most a tenth of all", least=0, fixed=False
+    )
     patience: int = _training(0, "stop after so many validations without a better one; 0: never", least=0, fixed=False)
     log_every: int = _training(10, "updates between lines of metrics.jsonl", least=1, fixed=False)
     save_seconds: float = _training(30.0, "at most so long between checkpoints", least=0, fixed=False)
@@ -121,16 +124,12 @@ class Config:
     seed: int = _training(0, "for weights, batches, dropout and samples", least=0)
     threads: int = _training(0, "threads to compute with; 0: all cores that there are", least=0, fixed=False)
 
-    def __post_init__(self) -> None:
-        for option in fields(self):
-            object.__setattr__(self, option.name, _checked(option, getattr(self, option.name)))
-
     def but(self, changes: Mapping[str, Any]) -> Config:
         """This configuration with some values changed. Steps given without epochs take their place, and vice versa."""
         values = dict(changes)
         if "steps" in values:
             values.setdefault("epochs", 0.0)
-        return dataclasses.replace(self, **values)
+        return Config(**{**vars(self), **values})
 
     def tables(self) -> dict[str, dict[str, Any]]:
         """The values by section and name, as they stand in a file."""
@@ -139,7 +138,7 @@ class Config:
             tables[option.metadata["section"]][option.name] = getattr(self, option.name)
         return tables
 
-    def write(self, path: Path) -> None:
+    def write(self, path: str | Path) -> None:
         """Write it as TOML, whole or not at all."""
         import tomli_w
 
@@ -156,6 +155,22 @@ class Config:
 
 
 OPTIONS = {option.name: option for option in fields(Config)}
+
+# In place of a __post_init__, between which and the user's line there would be code that dataclass has made.
+_set = Config.__init__
+
+
+@functools.wraps(_set)
+def _set_checked(self: Config, *args: Any, **values: Any) -> None:
+    for name in values:
+        if name not in OPTIONS:
+            raise ConfigError(f"there is no option {name!r}{_hint(name, OPTIONS)}")
+    _set(self, *args, **values)
+    for name, option in OPTIONS.items():
+        object.__setattr__(self, name, _checked(option, getattr(self, name)))
+
+
+Config.__init__ = _set_checked  # type: ignore[method-assign]
 
 
 def kind_of(option: Any) -> type:

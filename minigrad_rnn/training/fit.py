@@ -56,8 +56,8 @@ def fit(
     With a `run` everything is kept in its folder, and training goes on from its last checkpoint, bit for bit; `config`
     is then the run's. Ctrl-C and SIGTERM end it after the update that is being made, with a checkpoint. The processes
     of `group` train together, each with a task and a run of its own, made alike. The `watcher` is told of every update
-    and validation. Raises DivergedError where the loss is
-    no number any more, ConfigError for what does not go together, RunError where nothing can be saved.
+    and validation. Raises DivergedError where the loss is no number any more, ConfigError for what does not go
+    together, RunError where nothing can be saved.
     """
     if run and config not in (None, run.config):
         raise ConfigError("the run has a configuration of its own: give that to Run.open, and none here")

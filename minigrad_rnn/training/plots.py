@@ -14,11 +14,12 @@ from .tasks import perplexity
 Lines = Sequence[Mapping[str, Any]]
 
 
-def plot_run(folder: Path, lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> None:
+def plot_run(folder: str | Path, lines: Lines, metric: str, baseline: tuple[str, float] | None = None) -> None:
     """Draw loss.png, gradients.png and learning_rate.png of the lines of a run's metrics.jsonl.
 
     Losses are drawn as `metric`, beside `baseline` if given: see `plot_loss`.
     """
+    folder = Path(folder)
     save_plot(plot_loss(lines, metric, baseline), folder / "loss.png")
     trained = [line for line in lines if "norms" in line]
     if not trained:
@@ -60,7 +61,7 @@ def plot_loss(lines: Lines, metric: str, baseline: tuple[str, float] | None = No
     return plot
 
 
-def plot_runs(path: Path, runs: Mapping[str, Lines], metric: str) -> None:
+def plot_runs(path: str | Path, runs: Mapping[str, Lines], metric: str) -> None:
     """Draw the `metric` of the validations of several runs, by name, over the updates."""
     plot = axes("updates", _told(metric))
     for color, (name, lines) in zip(COLORS * len(runs), runs.items()):
@@ -72,7 +73,7 @@ def plot_runs(path: Path, runs: Mapping[str, Lines], metric: str) -> None:
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """Each value as the mean of as many before it as after it, a thirtieth of all together."""
+    """Each value as the mean of as many before it as after it, a thirtieth of all together; near the ends of fewer."""
     reach = len(values) // 60
     return [fmean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))]
 

@@ -22,8 +22,8 @@ class Progress:
     """A live bar: loss (the mean of the last 20 updates), the last validation's metric, throughput, time left.
 
     Where the output is no terminal it prints a line now and then instead. Use it as a context, and as the watcher of
-    `fit`. A `name` says which training it is, where there are several. It writes on `console`, with
-    `samples` what the model makes too.
+    `fit`. A `name` says which training it is, where there are several. It writes on `console`, with `samples` what the
+    model makes too.
     """
 
     def __init__(self, console: Console, task: Task, samples: bool = False, name: str = ""):

@@ -204,7 +204,7 @@ def writable_folder(path: str | Path) -> Path:
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise RunError(f"cannot write to the folder {folder}: {error.strerror}; choose another with --out") from None
+        raise RunError(f"cannot write to the folder {folder}: {error.strerror}; choose another (--out)") from None
     return folder
 
 
@@ -221,7 +221,7 @@ def _locked(folder: Path) -> Iterator[None]:
             yield
     except Timeout:
         raise RunError(
-            f"another process is writing to {folder}: wait until it is done, or choose another folder with --out"
+            f"this or another process is writing to {folder}: wait until it is done, or choose another folder (--out)"
         ) from None
 
 
@@ -235,12 +235,12 @@ def configure(folder: str | Path, given: Mapping[str, Any], resume: bool = False
     if not (folder / CONFIG).exists():
         strangers = [name for name in FILES if (folder / name).exists()]
         if strangers:
-            raise RunError(f"{folder} holds a {strangers[0]} of something else: choose another folder with --out")
+            raise RunError(f"{folder} holds a {strangers[0]} of something else: choose another folder (--out)")
         if resume and not given:
-            raise RunError(f"there is no run in {folder} to go on with: give its folder with --out")
+            raise RunError(f"there is no run in {folder} to go on with: give its folder (--out)")
         return Config().but(given)
     if not resume:
-        raise RunError(f"{folder} holds a run already: continue it with --resume, or choose another folder with --out")
+        raise RunError(f"{folder} holds a run already: continue it (--resume), or choose another folder (--out)")
     saved = Config(**read(folder / CONFIG))
     if ":" in saved.cell and given.get("cell") != saved.cell:
         raise ConfigError(f"the run in {folder} has a cell of its user's own, {saved.cell}: name it with --cell")
@@ -254,7 +254,7 @@ def _check_fixed(saved: Config, config: Config, folder: Path) -> None:
         if OPTIONS[name].metadata["fixed"]:
             raise ConfigError(
                 f"the run in {folder} has {name} = {here!r}, which cannot become {there!r} on the way: leave it out, "
-                "or start a new run with another --out"
+                "or start a new run in another folder (--out)"
             )
 
 

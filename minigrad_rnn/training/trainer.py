@@ -150,7 +150,7 @@ class Trainer:
                 if not (math.isfinite(loss) and math.isfinite(norm)):
                     raise DivergedError(
                         f"in update {update} the loss is {loss}, and the gradient's norm {norm}: go on from the last "
-                        "checkpoint with --resume --log-every 1, which finds where it comes from"
+                        "checkpoint (--resume) with log_every = 1, which finds where it comes from"
                     )
             self.losses += losses
 
@@ -175,7 +175,7 @@ class Trainer:
         if not math.isfinite(figure):
             raise DivergedError(
                 f"after update {self.step} the validation's {self.task.metric} is {figure}: go on from the last "
-                "checkpoint with --resume and a smaller --lr, or a tighter --clip"
+                "checkpoint (--resume) with a smaller lr, or a tighter clip"
             )
         self.stale += 1
         if self.best is None or (figure > self.best if self.task.maximise else figure < self.best):
@@ -185,7 +185,7 @@ class Trainer:
     def _diverged(self, what: str, batches: list[Any], starts: list[State], random: dict[str, Any]) -> DivergedError:
         """Run the batch again as it was, look for the first number that went wrong, and say so."""
         mg.set_random_state(random)
-        cause, line = "no single operation made it: the sum of them overflows", None
+        cause, line = "no single operation made it: the data hold an infinity already, or the sum overflows", None
         try:
             with mg.detect_anomaly(), np.errstate(all="ignore"):
                 for batch, start in zip(batches, starts):
@@ -195,8 +195,8 @@ class Trainer:
         mg.set_random_state(random)
         self.states = starts  # a checkpoint that is saved now runs into it again
         return DivergedError(
-            f"in update {self.step + 1} {what}: {cause}. Go on from the last checkpoint with --resume and a smaller "
-            "--lr, or a tighter --clip; where it is as bad at once, the weights were lost before: start anew",
+            f"in update {self.step + 1} {what}: {cause}. Go on from the last checkpoint (--resume) with a smaller "
+            "lr, or a tighter clip; where it is as bad at once, the weights were lost before: start anew",
             line,
         )
 
@@ -276,7 +276,7 @@ def _parts(share: slice, count: int) -> list[slice]:
     """A share of the batch's rows in `count` parts, as equal as may be."""
     rows = share.stop - share.start
     if rows < count:
-        raise ConfigError(f"{rows} sequences cannot be computed in {count} parts: choose a smaller --accumulate")
+        raise ConfigError(f"{rows} sequences cannot be computed in {count} parts: accumulate fewer (--accumulate)")
     bounds = [share.start + rows * i // count for i in range(count + 1)]
     return [slice(low, high) for low, high in pairwise(bounds)]
 

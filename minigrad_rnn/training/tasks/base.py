@@ -21,16 +21,17 @@ class Task:
             rows = 32
 
             def __init__(self):
-                self.model = mr.Recurrent("lstm", 2, 64)
-                self.head = ...
+                self.model = mr.SequenceModel(mr.LSTM(2, 64), outputs=1, last=True)
 
             def batch(self, step, rows):
                 xs, ys = synthetic.adding_problem(100, self.rows, np.random.default_rng(step))
                 return xs[:, rows], ys[rows]
 
             def loss(self, batch, state):
-                ...
-                return loss, len(ys), None
+                xs, ys = batch
+                return mg.nn.mse_loss(self.model(xs), ys), len(ys), None
+
+    What is trained are the parameters of `model`: a head beside it is not.
 
     `rows` is the number of sequences in a batch, `epoch` the number of batches in a pass through the data (None: there
     is no end to them). `validation_rows` are the sequences to validate on. `metric` is the figure, of `figures`, that

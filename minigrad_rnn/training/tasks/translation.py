@@ -15,6 +15,7 @@ from ...attention import AdditiveAttention, Alignment, Attention, BilinearAttent
 from ...cells import State
 from ...data import TextError, Vocabulary, read_pairs
 from ...data.padding import padded
+from ...data.splits import share_of
 from ...decode import greedy
 from ...evaluating import evaluating
 from ...losses import sequence_loss
@@ -60,7 +61,9 @@ class Translation(Task):
         teacher_forcing: Callable[[int], float] | None = None,
     ):
         if pairs is None and not config.text:
-            raise TextError("pairs are read from a file: name it, a pair on each line with a tab between, with --text")
+            raise TextError(
+                "pairs are read from a file, one on each line with a tab between: give its name as text (--text)"
+            )
         self.source = config.text if pairs is None else "a list"
         pairs = read_pairs(config.text) if pairs is None else list(pairs)
         self.digest, self.teacher_forcing = digest_of(repr(pairs)), teacher_forcing
@@ -70,10 +73,12 @@ class Translation(Task):
         self.vocabularies = [Vocabulary(text) for text in texts]
         encoded = [(self._encode(0, source), self._encode(1, target)) for source, target in pairs]
         self.longest = max(len(target) for _, target in encoded)
-        share = min(VALIDATED, max(1, int(len(pairs) * config.validation)))
+        share = min(VALIDATED, max(1, share_of(config.validation, len(pairs))))
         cut = len(pairs) - (share if config.validation < 1 else int(config.validation))
         if cut < 1:
-            raise TextError(f"of {len(pairs)} pairs none is left to train on: choose a smaller --validation")
+            raise TextError(
+                f"of {len(pairs)} pairs none is left beside the validation: keep fewer for it (--validation)"
+            )
         self.pairs, self.kept, self.known, self.texts = encoded[:cut], encoded[cut:], pairs[:cut], pairs[cut:]
         self.rows = min(config.batch, len(self.pairs))
         self.epoch = len(self.pairs) // self.rows
