@@ -1,8 +1,12 @@
-"""minigrad_rnn: recurrent networks whose backpropagation through time is the reverse walk of their unrolled graph."""
+"""minigrad_rnn: recurrent networks whose backpropagation through time is the reverse walk of their unrolled graph.
+
+The modules `attention`, `cells`, `charmodel`, `data`, `metrics`, `models`, `pictures`, `plotting` and `training` come
+with it; all others are imported by name, `import minigrad_rnn.search`.
+"""
 
 from minigrad import errors
 
-from . import cells, metrics, training
+from . import attention, cells, charmodel, data, metrics, models, pictures, plotting, training
 from .attention import AdditiveAttention, Attention, BilinearAttention, DotAttention
 from .beam import beam, length_penalty
 from .cells import Cell, GRUCell, LSTMCell, RNNCell

@@ -141,7 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--output",
         default="unrolled.svg",
         metavar="FILE",
-        help=".svg, .png, .pdf; .html plays it step by step; .dot, .mmd; .tex and .txt hold the equations",
+        help=".svg, .png, .pdf, .tikz; .html plays it step by step; .dot, .mmd; .tex and .txt hold the equations",
     )
     added.add_argument("--open", action="store_true", help="show it in the browser")
 

@@ -11,6 +11,7 @@ import minigrad as mg
 from minigrad.errors import ShapeError
 from minigrad.nn import Module, init
 
+from .cells.base import as_tensor
 from .lengths import check_lengths
 
 
@@ -44,8 +45,9 @@ class Attention(Module):
         raise TypeError(f"{type(self).__name__} has no score(): write score(self, query, keys) -> (batch, time)")
 
     def forward(
-        self, query: mg.Tensor, memory: mg.Tensor, mask: Any = None, keys: mg.Tensor | None = None
+        self, query: Any, memory: Any, mask: Any = None, keys: mg.Tensor | None = None
     ) -> tuple[mg.Tensor, mg.Tensor]:
+        query, memory = as_tensor(query), as_tensor(memory)
         self._check(query, memory)
         scores = self.score(query, self.keys(memory) if keys is None else keys)
         if mask is None:

@@ -14,6 +14,8 @@ import numpy as np
 import minigrad as mg
 from minigrad.errors import ShapeError
 
+from .cells.base import as_tensor
+
 
 class Decoder(Protocol):
     """What the functions here decode from.
@@ -27,6 +29,7 @@ class Decoder(Protocol):
 
     def step(self, symbols: Any, state: Any) -> tuple[mg.Tensor, Any]:
         """The symbols before (batch), the state -> log-probabilities of the next (batch, vocabulary), the new state."""
+        raise TypeError(f"{type(self).__name__} has no step(): write step(self, symbols, state) -> (log_p, state)")
 
 
 class Decoded(NamedTuple):
@@ -40,7 +43,8 @@ class Decoded(NamedTuple):
 class LanguageModel:
     """The Decoder of a model of `codes (time, batch), state -> logits (time, batch, vocabulary), state`.
 
-    So a `CharModel` is called, and any with a `Recurrent` in it: the parts of its state are (layers, batch, …).
+    So a `CharModel` is called, and any with a `Recurrent` in it: the parts of its state are (layers, batch, …). It
+    is first called with None for its state.
     """
 
     def __init__(self, model: Callable[..., tuple[mg.Tensor, Any]]):
@@ -79,13 +83,14 @@ def _each(state: Any, function: Callable[[Any], Any]) -> Any:
     return function(state)
 
 
-def with_stop(logits: mg.Tensor, stop_logits: mg.Tensor) -> mg.Tensor:
+def with_stop(logits: Any, stop_logits: Any) -> mg.Tensor:
     """Log-probabilities (…, vocabulary + 1) of each symbol, and last, as the end symbol, of stopping before it.
 
     logits (…, vocabulary) and stop_logits (…). At each step a Bernoulli variable of probability σ(stop logit) ends the
     sequence (Goodfellow, Bengio and Courville 2016, section 10.2.3): so p(end) = σ(l), p(symbol) = σ(-l) softmax.
     Raises ShapeError for shapes that do not fit.
     """
+    logits, stop_logits = as_tensor(logits), as_tensor(stop_logits)
     if stop_logits.shape != logits.shape[:-1]:
         raise ShapeError(f"logits {logits.shape} want stop_logits {logits.shape[:-1]}, not {stop_logits.shape}")
     stop = mg.expand_dims(stop_logits, -1)

@@ -56,7 +56,8 @@ def _step(scope: tuple[str, ...]) -> int | None:
 def grad_norms(loss: mg.Tensor, model: Module) -> dict[str, np.ndarray]:
     """For each cell in `model`, by its dotted name: the norm of what each step contributes to its gradient, (T,).
 
-    The norm is that of all of the cell's parameters together. The graph is kept; raises what `per_step_grads` raises.
+    A cell that is the model itself goes by ""; of a model without cells there are none. The norm is that of all of the
+    cell's parameters together. The graph is kept; raises what `per_step_grads` raises.
     """
     squares: dict[str, dict[int, float]] = {}
     for name, cell in _cells(model):
@@ -219,8 +220,12 @@ def plot_per_step_grads(loss: mg.Tensor, parameters: dict[str, mg.Tensor], axes:
 
 
 def plot_grad_norms(loss: mg.Tensor, model: Module, axes: Any = None) -> Any:
-    """Draw `grad_norms`: one line a cell over time, on a logarithmic scale. Returns the matplotlib axes."""
-    return _lines(grad_norms(loss, model), "time step t", "‖contribution of step t‖ to the cell", axes)
+    """Draw `grad_norms`: one line a cell over time, on a logarithmic scale. Returns the matplotlib axes.
+
+    Raises PlotError for a model without cells.
+    """
+    norms = {name or type(model).__name__: norm for name, norm in grad_norms(loss, model).items()}
+    return _lines(norms, "time step t", "‖contribution of step t‖ to the cell", axes)
 
 
 def plot_gradflow(norms: dict[str, np.ndarray], axes: Any = None) -> Any:
@@ -235,12 +240,14 @@ def plot_gradflow(norms: dict[str, np.ndarray], axes: Any = None) -> Any:
 def plot_gradflow_pairs(norms: np.ndarray, axes: Any = None) -> Any:
     """Draw a result of `gradflow` with `all_pairs`, (T, T), as an image, dark where gradients have vanished.
 
-    Colours are logarithmic. Returns the matplotlib axes.
+    Colours are logarithmic. Returns the matplotlib axes. Raises PlotError where no norm is above 0.
     """
     from matplotlib.colors import LogNorm
 
-    axes = axes or plotting.axes()
     known = np.ma.masked_less_equal(norms, 0)
+    if not known.count():
+        raise plotting.PlotError("no norm is above 0, and the scale is logarithmic: give a result of gradflow")
+    axes = axes or plotting.axes()
     image = axes.imshow(known, norm=LogNorm(known.min(), max(known.max(), known.min() * 10)), origin="lower")
     axes.set(xlabel="step k", ylabel="step t")
     axes.figure.colorbar(image, ax=axes, label="‖∂h_t/∂h_k‖")
@@ -248,6 +255,8 @@ def plot_gradflow_pairs(norms: np.ndarray, axes: Any = None) -> Any:
 
 
 def _lines(lines: dict[str, np.ndarray], xlabel: str, ylabel: str, axes: Any) -> Any:
+    if not lines:
+        raise plotting.PlotError("there is no line to draw: give at least one by name, or a model with cells")
     axes = axes or plotting.axes()
     for name, values in lines.items():
         axes.plot(np.arange(len(values)), np.ma.masked_less_equal(values, 0), marker=".", label=name)

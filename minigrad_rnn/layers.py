@@ -11,6 +11,7 @@ from minigrad.nn import Dropout, Module, Parameter
 
 from . import cells
 from .cells import Cell, State, parts_of
+from .cells.base import as_tensor
 from .noise import Noise
 from .unroll import unroll
 
@@ -93,7 +94,7 @@ class Recurrent(Module):
     def forward(self, xs: Any, state: State = None, lengths: Any = None) -> tuple[Any, State]:
         if isinstance(xs, (list, tuple)) and xs and hasattr(xs[0], "shape"):
             return self._ragged(xs, state)
-        xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
+        xs = as_tensor(xs)
         if self.batch_first:
             xs = mg.swapaxes(xs, 0, 1)
         outputs, state = self._run(xs, state, lengths)
@@ -136,7 +137,7 @@ class Recurrent(Module):
         T = max(lengths)
         padded = []
         for sequence in sequences:
-            sequence = sequence if isinstance(sequence, mg.Tensor) else mg.tensor(sequence)
+            sequence = as_tensor(sequence)
             if sequence.ndim != 2 or T == 0:
                 raise ShapeError(
                     f"a list holds sequences (time, feature), one of them of at least one step, not {sequence.shape}"

@@ -11,11 +11,12 @@ import numpy as np
 import minigrad as mg
 from minigrad.errors import ShapeError
 
+from .cells.base import as_tensor
 from .lengths import check_lengths
 
 
 def sequence_loss(
-    outputs: mg.Tensor,
+    outputs: Any,
     targets: Any,
     lengths: Any = None,
     loss: Callable[..., Any] = mg.nn.cross_entropy,
@@ -32,6 +33,7 @@ def sequence_loss(
     """
     if reduction not in ("mean", "sequence", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sequence' or 'sum', not {reduction!r}")
+    outputs = as_tensor(outputs)
     lengths, targets = _checked("sequence_loss", outputs, targets, lengths)
     if not lengths.any():
         raise ShapeError("sequence_loss: all sequences have length 0, which leaves nothing to learn from")
@@ -51,19 +53,21 @@ def sequence_loss(
     return mg.sum(losses[xp.asarray(places)] * xp.asarray(share), axis=1)
 
 
-def last_steps(outputs: mg.Tensor, lengths: Any) -> mg.Tensor:
+def last_steps(outputs: Any, lengths: Any) -> mg.Tensor:
     """Each sequence's last real output: (time, batch, …) -> (batch, …). Raises ShapeError for lengths below 1."""
+    outputs = as_tensor(outputs)
     host = check_lengths(lengths, *_time_and_batch("last_steps", outputs), least=1)
     xp = outputs.backend.xp
     return outputs[xp.asarray(host - 1), xp.arange(len(host))]
 
 
-def max_error(outputs: mg.Tensor, targets: Any, lengths: Any = None, reduction: str = "mean") -> mg.Tensor:
+def max_error(outputs: Any, targets: Any, lengths: Any = None, reduction: str = "mean") -> mg.Tensor:
     """The largest |output - target| of each sequence, over its real steps and all features: (time, batch, …) both.
 
     Outputs and targets are compared step by step. `reduction` is over the sequences: "mean", "sum", or "none" for
     (batch,). The gradient goes to the worst step alone. Raises ShapeError for shapes and lengths that do not fit.
     """
+    outputs = as_tensor(outputs)
     lengths, targets = _checked("max_error", outputs, targets, lengths, least=1)
     if targets.shape != outputs.shape:
         raise ShapeError(f"max_error: outputs {outputs.shape} and targets {targets.shape} differ: reshape one")
@@ -75,7 +79,7 @@ def max_error(outputs: mg.Tensor, targets: Any, lengths: Any = None, reduction: 
 
 
 def soft_dtw(
-    x: mg.Tensor,
+    x: Any,
     y: Any,
     gamma: float = 1.0,
     x_lengths: Any = None,
@@ -95,6 +99,7 @@ def soft_dtw(
     """
     if not gamma > 0:
         raise ValueError(f"soft_dtw: gamma must be above 0, not {gamma}")
+    x = as_tensor(x)
     y = y if isinstance(y, mg.Tensor) else mg.Tensor(x.backend.asarray(y))
     if x.ndim != 3 or y.ndim != 3 or x.shape[1:] != y.shape[1:] or 0 in (*x.shape[:2], len(y)):
         raise ShapeError(

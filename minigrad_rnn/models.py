@@ -12,6 +12,7 @@ import minigrad as mg
 from minigrad.nn import Dropout, Embedding, Linear, Module, Sequential
 
 from .cells import Cell, JordanCell, NARXCell, State
+from .cells.base import as_tensor
 from .evaluating import evaluating
 from .layers import Recurrent
 from .losses import last_steps
@@ -63,7 +64,7 @@ class PerStep(Module):
         self.layers = Sequential(*layers)
 
     def forward(self, xs: Any) -> mg.Tensor:
-        xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
+        xs = as_tensor(xs)
         T, N, *shape = xs.shape
         outputs = self.layers(mg.reshape(xs, (T * N, *shape)))
         return mg.reshape(outputs, (T, N, *outputs.shape[1:]))
@@ -73,14 +74,15 @@ class OverWindows(Module):
     """Layers over windows of `length` steps, each by itself: (time, batch, feature) -> their mean, (batch, classes).
 
     `layers` make scores (…, classes) of vectors (…, length · feature), and the mean is over the windows. These follow
-    each other; those that are not whole in a sequence (`lengths`, (batch,)) are left out, but for the first.
+    each other; those that are not whole in a sequence are left out, but for the first. Called as `model(xs, lengths)`,
+    with the length of each sequence, (batch,).
     """
 
     def __init__(self, layers: Module, length: int):
         self.layers, self.length = layers, length
 
     def forward(self, xs: Any, lengths: Any) -> mg.Tensor:
-        xs = mg.tensor(xs)
+        xs = as_tensor(xs)
         count, (T, N, features) = max(1, len(xs) // self.length), xs.shape
         xs = mg.pad(xs, ((0, max(0, self.length - T)), (0, 0), (0, 0)))[: count * self.length]
         windows = mg.swapaxes(xs.reshape(count, self.length, N, features), 1, 2).reshape(count, N, -1)
@@ -121,7 +123,7 @@ def as_large(make: Callable[[int], Module], as_model: Module, widths: range = ra
     """The width with which `make(width)` has as many parameters as `as_model`, or the nearest that there is.
 
     The width is one of `widths`, which rise. So two architectures are compared at equal sizes. The wider a model, the
-    more parameters it must have.
+    more parameters it must have. Models are made to be counted, which draws random numbers: seed after it.
     """
     wanted = parameter_count(as_model)
     place = bisect_left(widths, wanted, key=lambda width: parameter_count(make(width)))

@@ -15,6 +15,7 @@ import minigrad as mg
 from minigrad.errors import AnomalyError, ShapeError
 
 from .cells import Cell, State, parts_of
+from .cells.base import as_tensor
 from .lengths import check_lengths
 from .noise import Noise, Sequence
 
@@ -66,7 +67,7 @@ def unroll(
     """
     if compiled not in (True, False, "auto"):
         raise ValueError(f"compiled must be True, False or 'auto', not {compiled!r}")
-    xs = xs if isinstance(xs, mg.Tensor) else mg.tensor(xs)
+    xs = as_tensor(xs)
     axes = ", ".join(("time", "batch", *cell.input_axes))
     if xs.ndim != 2 + len(cell.input_axes) or 0 in xs.shape[:2]:
         raise ShapeError(
@@ -125,7 +126,7 @@ def _check_state(state: State, cell: Cell, B: int) -> None:
         shapes = [(B, *shape) for shape in cell.state_shapes()]
     else:
         shapes = [(B, *part.shape[1:]) for part in parts_of(cell.initial_state(1))]
-    given = [getattr(part, "shape", None) for part in parts_of(state)]
+    given = [getattr(part, "shape", f"a {type(part).__name__}") for part in parts_of(state)]
     if given != shapes:
         names = ", ".join(f"{name} {shape}" for name, shape in zip(cell.state_names, shapes, strict=False))
         raise ShapeError(

@@ -56,6 +56,8 @@ def test_against_plain_numpy(kind):
     expected = softmax(scores_by_hand(kind, attention, query))
     np.testing.assert_allclose(weights.numpy(), expected, rtol=1e-12)
     np.testing.assert_allclose(context.numpy(), np.einsum("bt,tbm->bm", expected, MEMORY), rtol=1e-12)
+    of_lists, _ = attention(query.tolist(), MEMORY.tolist())
+    np.testing.assert_allclose(of_lists.numpy(), context.numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -200,8 +200,16 @@ def test_registry():
     assert mr.cells.get("ten-lines") is TenLines
     assert {"rnn", "lstm", "gru", "ten-lines"} <= set(mr.cells.names())
     assert mr.cells.get("minigrad_rnn.cells.lstm:LSTMCell") is mr.LSTMCell
+    again = type(
+        "TenLines", (TenLines,), {"__module__": TenLines.__module__}
+    )  # as of a notebook's cell that runs twice
+    mr.cells.register("ten-lines", again)
+    assert mr.cells.get("ten-lines") is again
     with pytest.raises(ValueError, match="already"):
         mr.cells.register("lstm", TenLines)
+    for name in (":LSTMCell", ".cells:LSTMCell"):
+        with pytest.raises(UnknownCellError, match="unknown cell"):
+            mr.cells.get(name)
     with pytest.raises(UnknownCellError, match="choose one of convlstm, gru, "):
         mr.cells.get("nope")
     with pytest.raises(UnknownCellError, match="cannot be imported"):
@@ -224,6 +232,21 @@ def test_registry():
 def test_shapes_that_do_not_fit(shape, options, told):
     with pytest.raises(ShapeError, match=told):
         mr.unroll(mr.LSTMCell(I, H), np.zeros(shape, "float32"), **options)
+
+
+def test_a_state_that_is_a_list():
+    with pytest.raises(ShapeError, match="was given a list: give a tuple"):
+        mr.unroll(mr.LSTMCell(I, H), np.zeros((T, B, I), "float32"), [mg.zeros((B, H)), mg.zeros((B, H))])
+
+
+def test_a_cell_that_has_nothing_to_learn():
+    class Sum(mr.Cell):
+        def step(self, x, h):
+            return h + x, h + x
+
+    outputs, _ = mr.unroll(Sum(I, I), np.ones((T, B, I), "float32"))
+    np.testing.assert_array_equal(outputs.numpy()[:, 0, 0], range(1, T + 1))
+    assert outputs.dtype == "float32"
 
 
 def test_a_state_for_another_stack():

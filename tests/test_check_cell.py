@@ -389,6 +389,14 @@ def test_arguments():
     assert bool(CellReport("none"))
 
 
+def test_the_librarys_own_lines_are_not_to_blame():
+    """Where the source of a cell cannot be read."""
+    names = {"mr": mr, "mg": mg}
+    exec("class Wrong(mr.LSTMCell):\n    def step(self, x, state):\n        return super().step(x, state)[0]", names)
+    (check,) = [check for check in check_cell(names["Wrong"], quiet=True).failed if check.name == "one step"]
+    assert check.message.endswith("`return h, (h, c)`")
+
+
 TUTORIAL = Path(__file__).parent.parent / "docs" / "lessons" / "11-new-cell.md"
 
 

@@ -12,7 +12,7 @@ from minigrad.errors import ShapeError
 from minigrad_rnn.beam import beam, length_penalty
 from minigrad_rnn.charmodel import CharModel
 from minigrad_rnn.data import Vocabulary
-from minigrad_rnn.decode import LanguageModel, greedy, sample, sampling_probabilities, select, with_stop
+from minigrad_rnn.decode import Decoder, LanguageModel, greedy, sample, sampling_probabilities, select, with_stop
 
 V, END = 4, 3
 
@@ -161,6 +161,7 @@ def test_a_bernoulli_stop_is_an_end_symbol():
     np.testing.assert_allclose(np.exp(log_p[:, -1]), halt)
     np.testing.assert_allclose(np.exp(log_p[:, :-1]), (1 - halt)[:, None] * np.exp(log_softmax(logits)))
     mg.gradcheck(with_stop, [logits, stop])
+    np.testing.assert_allclose(with_stop(logits.tolist(), stop.tolist()).numpy(), log_p, rtol=1e-5)
     targets = np.arange(5) % (V + 1)  # the last is to stop
     ended = mg.tensor((targets == V).astype(float))
     together = mg.nn.cross_entropy(mg.tensor(log_p), targets, reduction="none")
@@ -333,3 +334,9 @@ def test_what_does_not_fit():
 
     with pytest.raises(ShapeError, match=r"gives \(1, vocabulary\) here"):
         greedy(Wrong(), table.start(), [0], 5)
+
+    class Unfinished(Decoder):
+        pass
+
+    with pytest.raises(TypeError, match=r"Unfinished has no step\(\)"):
+        greedy(Unfinished(), None, [0], 5)

@@ -448,6 +448,8 @@ def test_what_cannot_be_drawn():
         draw([])
     with pytest.raises(mg.errors.MinigradError, match="Tensor"):
         draw([1.0])
+    with pytest.raises(DrawingError, match="takes a Tensor"):
+        draw(3.0)
 
 
 def test_needs_no_program_and_no_graphviz_package():

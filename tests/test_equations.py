@@ -108,6 +108,12 @@ def test_vanilla_cell_in_the_textbooks_words():
     )
 
 
+def test_a_word_below_a_nabla_needs_no_braces():
+    weight = parameter(2, name="weight_hh")
+    found = equations([mg.square(weight).sum().named("loss")])
+    assert lines(found.backward) == ["∇_loss loss = 1", "∇_{W_{hh}} loss = 2 W_{hh}"]
+
+
 def test_rows_are_written_as_the_code_has_them():
     found = equations([vanilla()], convention="rows")
     assert found.forward[0].text() == "h_t = tanh(x_t U + h_{t-1} W + b)"
@@ -364,8 +370,12 @@ def test_written_whole():
     assert found._repr_latex_().startswith("$\\displaystyle \\begin{aligned}")
     assert found.latex().count(r"\\") >= len(found.forward) + len(found.backward) - 1
     ET.fromstring(found.mathml())
-    assert found.mathml() in found._repr_html_()
-    ET.fromstring(found._repr_html_())
+    page = ET.fromstring(found._repr_html_())
+    assert len(page.findall("div/{*}math/{*}mtable/{*}mtr")) == len(found.forward) + len(found.backward)
+    assert ["".join(note.itertext()) for note in page.findall("p")][1:] == [
+        "h−1 is the initial state",
+        "vectors are columns: a matrix (Wih, Whh) is the transpose of the array as stored",
+    ]
 
 
 # Single operations, for a drawing

@@ -16,6 +16,7 @@ from minigrad_rnn.gradflow import (
     singular_values,
     spectral_radius,
 )
+from minigrad_rnn.plotting import PlotError
 
 T, B, I, H = 6, 3, 2, 4
 OPTIONS = {"convlstm": {"size": (2, 2)}}
@@ -219,11 +220,22 @@ def test_plots():
     pairs = plot_gradflow_pairs(gradflow(cell, inputs(), all_pairs=True))
     assert pairs.images[0].get_array().shape == (T, T)
 
+    alone = plot_grad_norms(mr.unroll(cell, inputs())[0].sum(), cell)
+    assert [line.get_label() for line in alone.get_lines()] == ["RNNCell"]
+
     loss = mg.square(model(inputs())).sum()
     axes = plot_grad_norms(loss, model)
     assert [line.get_label() for line in axes.get_lines()] == ["layer.cells.0", "layer.cells.1"]
     for drawn in (axes, pairs):
         drawn.figure.canvas.draw()
+
+
+def test_what_cannot_be_plotted():
+    for draw in (lambda: plot_gradflow({}), lambda: plot_grad_norms(mg.ones(()), mg.nn.Linear(2, 2))):
+        with pytest.raises(PlotError, match="no line to draw"):
+            draw()
+    with pytest.raises(PlotError, match="no norm is above 0"):
+        plot_gradflow_pairs(np.zeros((3, 3)))
 
 
 def test_a_layer_that_runs_as_a_compiled_loop():

@@ -1,16 +1,26 @@
 """Models that recipes share: of symbols, over windows, and in closed loop."""
 
 import functools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import minigrad as mg
 from minigrad_rnn.cells import JordanCell, NARXCell
+from minigrad_rnn.evaluating import evaluating
 from minigrad_rnn.layers import Recurrent
 from minigrad_rnn.models import OpenLoop, OverWindows, SymbolModel, closed_loop
 
 rng = np.random.default_rng(0)
+
+
+def test_what_comes_with_the_package():
+    code = "import sys, minigrad_rnn as mr; mr.attention, mr.charmodel, mr.data, mr.metrics, mr.models, mr.pictures, "
+    code += "mr.plotting, mr.training; print('matplotlib' in sys.modules)"
+    told = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
 
 
 def test_a_model_of_symbols_reads_their_vectors():
@@ -34,6 +44,20 @@ def test_over_windows_is_the_mean_over_whole_ones():
     np.testing.assert_allclose(outputs[2:], scores[0, 2:], rtol=1e-5, atol=1e-6)
     short = model(xs[:2], np.array([2] * 5)).numpy()  # filled up with zeros
     np.testing.assert_allclose(short, xs[:2].swapaxes(0, 1).reshape(5, 4) @ W[:4] + b, rtol=1e-5, atol=1e-6)
+    below = mg.tensor(xs[:6], requires_grad=True)  # what layers before it made
+    model(below, [6, 3, 3, 3, 3]).sum().backward()
+    by_row = W.sum(axis=1).reshape(3, 2)
+    np.testing.assert_allclose(below.grad.numpy()[:, 0], np.concatenate([by_row, by_row]) / 2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(below.grad.numpy()[3:, 1], 0)
+
+
+def test_after_an_evaluation_each_part_is_as_it_was():
+    frozen = mg.nn.Dropout(0.5).eval()
+    model = mg.nn.Sequential(mg.nn.Linear(2, 2), frozen)
+    with evaluating(model):
+        assert not any(part.training for part in model.modules())
+    assert [part.training for part in model.modules()].count(False) == 1
+    assert not frozen.training
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -501,6 +501,7 @@ def test_counts_of_parameters(case, rng):
         ("convlstm", {}, r"size=\(rows, columns\).*not None"),
         ("convlstm", {"size": (0, 3)}, r"size=\(rows, columns\).*not \(0, 3\)"),
         ("convlstm", {"size": (3,)}, r"size=\(rows, columns\).*not \(3,\)"),
+        ("convlstm", {"size": 8}, r"size=\(rows, columns\).*not 8"),
     ],
 )
 def test_wrong_options(name, options, told):
@@ -688,6 +689,7 @@ def test_trees_against_the_equations_and_finite_differences(bias, rng):
     for node in range(len(TREE)):
         for ours, numpys in zip((h, c), tree_by_recursion(P, xs, TREE, node), strict=True):
             np.testing.assert_allclose(ours.numpy()[node], numpys, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(tree(xs.tolist(), TREE)[0].numpy(), h.numpy(), rtol=1e-5, atol=1e-6)
 
     def run(xs, *values):
         for name, value in zip(P, values, strict=True):

@@ -83,6 +83,14 @@ def test_max_error_by_hand():
     np.testing.assert_allclose(max_error(outputs, targets, reduction="sum").item(), errors.max(axis=(0, 2)).sum())
 
 
+def test_lists_are_taken():
+    outputs, targets = [[1.0, 5.0], [3.0, 9.0]], [[0.0, 0.0], [0.0, 0.0]]
+    assert sequence_loss(outputs, targets, [2, 1], nn.mse_loss, "sequence").tolist() == [5, 25]
+    assert last_steps(outputs, [2, 1]).tolist() == [3, 5]
+    assert max_error(outputs, targets, reduction="none").tolist() == [3, 9]
+    assert soft_dtw([[[3.0]]], [[[1.0]]]).item() == 4
+
+
 def dtw_by_programme(x, y, gamma):
     """Algorithm 1 of Cuturi and Blondel (2017), cell by cell."""
     r = np.full((len(x) + 1, len(y) + 1), np.inf)

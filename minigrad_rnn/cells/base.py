@@ -15,6 +15,11 @@ def parts_of(state: State) -> tuple[Any, ...]:
     return state if isinstance(state, tuple) else (state,)
 
 
+def as_tensor(x: Any) -> mg.Tensor:
+    """`x` itself if it is a Tensor, whose gradients then pass; else one made of the array or lists that it is."""
+    return x if isinstance(x, mg.Tensor) else mg.tensor(x)
+
+
 class Cell(Module):
     """Base of recurrent cells. A subclass sets its parameters in `__init__` and writes `step`:
 
@@ -27,6 +32,7 @@ class Cell(Module):
                 h = mg.tanh(x @ self.U + h @ self.W)
                 return h, h
 
+    Called as `cell(x, state)`, which returns (output, state); `unroll` and `Recurrent` run it over sequences.
     `state_names` names the parts of the state, in drawings too; a state of several parts is a tuple. `input_axes`
     names the axes of one input after the batch's, of which the first has `input_size` entries. A cell whose output is
     not as wide as `hidden_size` sets `self.output_size` in `__init__`; one whose state is not, writes `state_shapes`.
@@ -52,8 +58,13 @@ class Cell(Module):
         return ((self.hidden_size,),) * len(self.state_names)
 
     def initial_state(self, batch_size: int) -> State:
-        """Zeros of (batch, *shape) for each of `state_shapes`, where the parameters are and in their dtype."""
-        like = next(self.parameters())
+        """Zeros of (batch, *shape) for each of `state_shapes`, where the parameters are and in their dtype.
+
+        Without parameters they are float32, where `use_backend` says.
+        """
+        like: Any = next(self.parameters(), None)
+        if like is None:
+            like = mg.zeros(())
         parts = tuple([mg.Tensor(like.backend.xp.zeros((batch_size, *s), like.dtype)) for s in self.state_shapes()])
         return parts[0] if len(parts) == 1 else parts
 

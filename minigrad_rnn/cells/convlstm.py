@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 import minigrad as mg
 from minigrad.nn import init
 
@@ -41,7 +43,7 @@ class ConvLSTMCell(Cell):
         peephole: bool = True,
         dtype: Any = "float32",
     ):
-        if size is None or len(size) != 2 or min(size) < 1:
+        if size is None or np.shape(size) != (2,) or min(size) < 1:
             raise ValueError(f"give the images' size=(rows, columns), each at least 1, not {size}")
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise ValueError(f"kernel_size must be odd, for as many pixels on either side: choose 3, not {kernel_size}")

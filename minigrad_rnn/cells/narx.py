@@ -20,8 +20,8 @@ class NARXCell(Cell):
     run is the closed loop, the network's own outputs fed back; `open_loop` gives it the true ones, all steps at once,
     as in training. The state is the past outputs (K output), the latest first, and with L > 0 the past inputs
     (L input). U is weight_ih ((L + 1) input, hidden), A is weight_yh (K output, hidden), V is weight_hy (hidden,
-    output); bias (hidden), bias_y (output). `nonlinearity` φ as for
-    `JordanCell`. Raises ValueError for taps or a width that cannot be.
+    output); bias (hidden), bias_y (output). `nonlinearity` φ as for `JordanCell`. Raises ValueError for taps or a width
+    that cannot be.
     """
 
     def __init__(

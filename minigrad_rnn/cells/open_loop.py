@@ -7,12 +7,12 @@ from typing import Any
 import minigrad as mg
 from minigrad.errors import ShapeError
 
-from .base import Cell
+from .base import Cell, as_tensor
 
 
 def true_outputs(cell: Cell, xs: Any, targets: Any) -> tuple[mg.Tensor, mg.Tensor]:
     """Inputs (time, batch, input) and targets (time, batch, output) as Tensors. Raises ShapeError for other shapes."""
-    xs, targets = (a if isinstance(a, mg.Tensor) else mg.tensor(a) for a in (xs, targets))
+    xs, targets = as_tensor(xs), as_tensor(targets)
     if xs.ndim != 3 or targets.shape != (*xs.shape[:2], cell.output_size):
         raise ShapeError(
             f"open_loop takes inputs (time, batch, {cell.input_size}) and as many targets (time, batch, "

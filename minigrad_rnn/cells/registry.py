@@ -61,12 +61,14 @@ class UnknownCellError(MinigradError, LookupError):
 def register(name: str, cell_class: type[Cell] | None = None) -> Any:
     """Make `cell_class` known as `name`; without a class, a decorator: `@register("mine")`.
 
-    Raises ValueError if the name stands for another cell.
+    Raises ValueError if the name stands for another cell; the same one made anew takes its place.
     """
     if cell_class is None:
         return lambda decorated: register(name, decorated)
-    if _cells.get(name, cell_class) is not cell_class:
-        raise ValueError(f"the cell {name!r} is already {_cells[name].__name__}: choose another name")
+    known = _cells.get(name, cell_class)
+    # A notebook's cell that runs again makes the same class anew.
+    if (known.__module__, known.__qualname__) != (cell_class.__module__, cell_class.__qualname__):
+        raise ValueError(f"the cell {name!r} is already {known.__name__}: choose another name")
     _cells[name] = cell_class
     return cell_class
 
@@ -82,7 +84,7 @@ def get(name: str) -> type[Cell]:
         return _cells[name]
     module, _, attribute = name.partition(":")
     try:
-        if attribute:
+        if attribute and module[:1] not in ("", "."):  # a module's whole name is neither "" nor ".x"
             found = getattr(importlib.import_module(module), attribute)
         else:
             found = next(point for point in entry_points(group=GROUP) if point.name == name).load()

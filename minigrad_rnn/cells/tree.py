@@ -9,6 +9,8 @@ import minigrad as mg
 from minigrad.errors import ShapeError
 from minigrad.nn import Module, init
 
+from .base import as_tensor
+
 
 class ChildSumTreeLSTM(Module):
     """The child-sum Tree-LSTM: a node sees the sum of its children's h, and forgets each child's c by itself.
@@ -32,7 +34,8 @@ class ChildSumTreeLSTM(Module):
         if self.bias is not None:
             self.bias.data[3 * hidden_size :] = 1
 
-    def forward(self, xs: mg.Tensor, parents: Sequence[int]) -> tuple[mg.Tensor, mg.Tensor]:
+    def forward(self, xs: Any, parents: Sequence[int]) -> tuple[mg.Tensor, mg.Tensor]:
+        xs = as_tensor(xs)
         if xs.ndim != 2 or len(xs) != len(parents) or not len(parents):
             raise ShapeError(f"a tree is xs (nodes, input) and a parent a node, not {xs.shape} and {len(parents)}")
         a = xs @ self.weight_ih

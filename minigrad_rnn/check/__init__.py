@@ -55,13 +55,13 @@ def check_cell(
 ) -> CellReport:
     """Try a cell wherever cells are used, print a table of what passed (unless `quiet`), and return it.
 
-    `cell_class` is a Cell subclass, a registered name or "module:Class", and `options` go to its constructor, as
-    do `input_size` and `hidden_size`. Tried
-    are: parameters, one step, a step that leaves nothing on `self`, dtypes, gradients against finite differences,
-    independence of the sequences in a batch, lengths, both directions, the compiled loop, stacking, truncation, drawing
-    at every level, equations, saving and loading; all in evaluation mode. The result is true if all passed, and lists
-    the checks, each with `name`, `passed` and `message`. What a cell does wrong is reported there, and never raised.
-    Raises UnknownCellError for an unknown name, TypeError for what is no Cell subclass.
+    `cell_class` is a Cell subclass, a registered name or "module:Class", and `options` go to its constructor, as do
+    `input_size` and `hidden_size`. Tried are: parameters, one step, a step that leaves nothing on `self`, dtypes,
+    gradients against finite differences, independence of the sequences in a batch, lengths, both directions, the
+    compiled loop, stacking, truncation, drawing at every level, equations, saving and loading; all in evaluation mode.
+    The result is true if all passed, and lists the checks, each with `name`, `passed` and `message`. What a cell does
+    wrong is reported there, and never raised. Raises UnknownCellError for an unknown name, TypeError for what is no
+    Cell subclass.
     """
     kind = cells.get(cell_class) if isinstance(cell_class, str) else cell_class
     if not (isinstance(kind, type) and issubclass(kind, Cell)):

@@ -50,8 +50,9 @@ class Subject:
 
     @property
     def classes(self) -> list[type]:
-        """The cell's class and those that it extends, up to Cell."""
-        return [kind for kind in self.kind.__mro__ if issubclass(kind, Cell) and kind is not Cell]
+        """The cell's class and those that it extends, but for the library's."""
+        found = [kind for kind in self.kind.__mro__ if issubclass(kind, Cell) and kind is not Cell]
+        return [kind for kind in found if kind is self.kind or not kind.__module__.startswith("minigrad_rnn.")]
 
     @property
     def files(self) -> set[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import DrawingError
 from ...tensor import Tensor
+from ..text import INDEX
 from . import algebra as al
 from .backward import Backward
 from .expression import LATEX, MATHML, Expression, latex, text, write
@@ -65,18 +66,28 @@ class Equations:
 
     def mathml(self) -> str:
         """All of them as one <math> element."""
-        rows = "".join(e.mathml() for e in (*self.forward, *self.backward))
-        rows += "".join(f"<mtr><mtd></mtd>{_cell(f'<mtext>{escape(note)}</mtext>')}</mtr>" for note in self.notes)
+        notes = [_indexed(note, "</mtext><msub><mi>{}</mi><mtext>{}</mtext></msub><mtext>") for note in self.notes]
+        return self._table("".join(f"<mtr><mtd></mtd>{_cell(f'<mtext>{note}</mtext>')}</mtr>" for note in notes))
+
+    def _table(self, below: str = "") -> str:
+        rows = "".join(e.mathml() for e in (*self.forward, *self.backward)) + below
         return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable>{rows}</mtable></math>'
 
     def __str__(self) -> str:
         return self.text()
 
     def _repr_html_(self) -> str:
-        return f'<div style="overflow-x: auto" tabindex="0" role="group" aria-label="equations">{self.mathml()}</div>'
+        notes = "".join(f"<p>{_indexed(note, '<i>{}</i><sub>{}</sub>')}</p>" for note in self.notes)
+        told = 'style="overflow-x: auto" tabindex="0" role="group" aria-label="equations"'
+        return f"<div><div {told}>{self._table()}</div>{notes}</div>"
 
     def _repr_latex_(self) -> str:
         return f"$\\displaystyle {self.latex()}$"
+
+
+def _indexed(note: str, form: str) -> str:
+    """A note with each `h_{-1}` in it in the form that is given, of a letter and its index."""
+    return INDEX.sub(lambda found: form.format(found[1], (found[2] or found[3]).replace("-", "−")), escape(note))
 
 
 def _cell(mathml: str, align: str = "left") -> str:
