@@ -2,6 +2,7 @@
 
 import functools
 import http.server
+import re
 import subprocess
 import sys
 import threading
@@ -82,11 +83,22 @@ def test_a_notebook_is_its_page(site, name):
     cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     for cell in cells:
         compile(cell, name, "exec")
-    solutions = source.count(":stub:")
+    stubs = [line for line in source.splitlines() if line.startswith(":stub:")]
+    solutions = len(stubs)
     assert solutions >= 2, "a lesson has exercises"
+    assert all("yours" in stub for stub in stubs), "a cell says that it is to be written"
+    assert "cells marked *yours*" in source, "a page says where to write"
+    assert not any("tags" in cell.metadata for cell in notebook.cells), "a notebook hides nothing"
     assert len(cells) == source.count("```{code-cell}") + solutions
     assert sum(cell in source for cell in cells) >= len(cells) - solutions  # only the stubs are not in the page as such
     assert any(".play(" in cell for cell in cells), "a lesson has a graph to be played"
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_a_page_does_not_tell_the_answers(site, name):
+    page = (site / "lessons" / f"{name}.html").read_text(encoding="utf-8")
+    told = re.findall(r"<pre><span></span>right\b[^<]*", page)
+    assert not told, "what a check prints: give its cell the tag remove-output"
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Pages that are programs: each is also given as a notebook, whose exercises are left to the reader.
 
 A cell with a `stub` is the answer to an exercise: the page folds it away (its tag is `hide-input`), and the notebook
-has the stub in its place, and all answers at its end.
+has the stub in its place, which says "yours", and all answers at its end. The cell after it checks what is there: the
+page leaves its output away (`remove-output`), for it says the answer too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def notebook(text: str) -> Any:
         if "stub" in cell.metadata:
             solutions.append(nbformat.v4.new_code_cell(cell.source))
             cell.source = cell.metadata.pop("stub")
-            cell.metadata.pop("tags")
+        cell.metadata.pop("tags", None)  # what the page hides, the notebook shows
     if solutions:
         made.cells += [nbformat.v4.new_markdown_cell("## Solutions"), *solutions]
     for number, cell in enumerate(made.cells):
