@@ -190,7 +190,8 @@ class use_backend:
 def memory(backend: str | None = None) -> MemoryUse:
     """How much memory is in use on `backend`, or where new arrays are made: of a device, or of this process.
 
-    Raises BackendUnavailableError for one that is not there.
+    In bytes: a `minigrad.memory_use.MemoryUse` of `used`, `held`, `free` and `total`. Raises BackendUnavailableError
+    for a backend that is not there.
     """
     record = current_backend() if backend is None else get_backend(backend)
     with record.here:

@@ -19,8 +19,9 @@ def gradcheck(f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float
     `inputs` is a Tensor or array, or a sequence of them. Each float64 one is checked; integers and booleans (indices,
     masks) are handed on as they are. `f` returns a Tensor or a tuple of them, which are summed with fixed random
     weights; it may compute gradients itself (with `create_graph=True`), which checks second derivatives.
-    Returns True. Raises GradcheckError, naming the input, the index and both values, where they differ by more than
-    atol + rtol * |numerical|; and for inputs of less precision than float64, of which finite differences tell nothing.
+    Returns True. Raises GradcheckError, naming the input, the index and both values (of that sum), where they differ by
+    more than atol + rtol * |numerical|; and for inputs of less precision than float64, of which finite differences tell
+    nothing.
     """
     given = list(inputs) if isinstance(inputs, (tuple, list)) else [inputs]
     arrays = [x.data if isinstance(x, Tensor) else x for x in given]
@@ -62,7 +63,8 @@ def gradcheck(f: Callable[..., Any], inputs: Any, eps: float = 1e-6, atol: float
             if not abs(values[index] - numerical) <= atol + rtol * abs(numerical):  # so that a NaN fails
                 raise GradcheckError(
                     f"input {i}{names[i]} of shape {arrays[i].shape}, index {index}: the analytic gradient is "
-                    f"{values[index]:.9g}, the numerical one {numerical:.9g} ({eps=:g}, {atol=:g}, {rtol=:g})"
+                    f"{values[index]:.9g}, the numerical one {numerical:.9g}, of the outputs' randomly weighted "
+                    f"sum ({eps=:g}, {atol=:g}, {rtol=:g})"
                 )
     return True
 

@@ -17,7 +17,8 @@ def contributions(
 ) -> dict[Any, Tensor]:
     """The gradient of `output` with respect to `source`, taken apart: part of the graph -> what came through it.
 
-    `part(scope)` names the part that a node of that scope belongs to, None for no part. Each way back from `output`
+    `part(scope)` names the part that a node of that scope belongs to, None for no part; of a node made outside of any
+    scope it is asked with (). Each way back from `output`
     to `source` counts for the last part that it passes, or None; parts that contribute nothing are left out. The sum
     of all is the gradient. `grad` weighs the output, as in `backward`. The graph is kept, and nobody's `.grad` changes.
     Raises what `mg.grad` raises, NoGradientError if `output` does not depend on `source` among them.

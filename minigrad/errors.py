@@ -59,7 +59,10 @@ class MatrixError(ShapeError, LinAlgError):
 
 
 class OperandError(MinigradError, TypeError):
-    """An operand that is no array of numbers, or a function of NumPy's that is not for Tensors."""
+    """An operand that is no array of numbers, or of numbers of a kind that the operation does not take.
+
+    Or it was given to a function of NumPy's that is not for Tensors.
+    """
 
 
 class OutOfRangeError(MinigradError, IndexError):
@@ -83,11 +86,14 @@ class GraphFreedError(MinigradError, RuntimeError):
 
 
 class InplaceError(MinigradError, RuntimeError):
-    """A backward walk needs a value that was overwritten after it was used."""
+    """A backward walk needs a value that was overwritten after it was used.
+
+    Or a part of a leaf that requires a gradient, or of a view, was assigned to while gradients are recorded.
+    """
 
 
 class AnomalyError(MinigradError, ArithmeticError):
-    """A NaN or an infinity turned up while anomalies were looked for."""
+    """A NaN or an infinity turned up where `detect_anomaly` or `clip_grad_norm` was to look for one."""
 
 
 class CheckpointError(MinigradError, ValueError):

@@ -14,33 +14,40 @@ from .tensor import Tensor
 if TYPE_CHECKING:
     from .primitive import Op
 
-# What to do about a matrix, by a word of what the kernel says.
-OF_MATRICES = {
+# What to do, by words of what the kernel says.
+ADVICE = {
     "Singular": "use pinv, or add a small multiple of eye to the matrix",
     "positive definite": "add a small multiple of eye to the matrix",
-    "square": "the last two axes must be equally long",
+    "must be square": "the last two axes must be equally long",
+    "Unsupported dtype": "make float32, and convert it with .astype()",
 }
 
 
-def refused(error: Exception, op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> MinigradError:
-    """The error to raise for one that a kernel raised."""
+def refused(error: Exception, name: str, args: tuple[Any, ...], options: dict[str, Any]) -> MinigradError:
+    """The error to raise for one that a kernel raised, of the operation or function `name`."""
     if isinstance(error, MemoryError):
-        return out_of_memory(error, f"{_call(op, args, options)}")
+        return out_of_memory(error, _call(name, args, options))
+    kinds = {np.linalg.LinAlgError: MatrixError, ValueError: ShapeError, TypeError: OperandError}
+    kind = next(kind for raised, kind in kinds.items() if isinstance(error, raised))
     shapes = [_shape(arg) for arg in args]
-    told = f"{_call(op, args, options)}: {str(error).strip()}"
-    if isinstance(error, ValueError) and op.name == "matmul" and None not in shapes:
+    told = f"{_call(name, args, options)}: {str(error).strip()}"
+    if isinstance(error, ValueError) and name == "matmul" and None not in shapes:
         told = _of_a_product(*shapes)
-    elif isinstance(error, ValueError) and "broadcast" in str(error) and not _fit(shapes):
+    elif "negative integer powers" in told:
+        kind = OperandError
+        told = f"{name!r} takes no integers to a power below 0: convert them with .astype('float32')"
+    elif "not supported for the input types" in told:
+        dtypes = " and ".join(str(getattr(arg, "dtype", type(arg).__name__)) for arg in args)
+        told = f"{name!r} cannot take {dtypes}: convert with .astype(), or compare first (x > 0)"
+    elif isinstance(error, ValueError) and "broadcast" in told and not _fit(shapes):
         told = (
-            f"{op.name!r} cannot broadcast these shapes together:\n{_aligned(args, shapes)}\n"
+            f"{name!r} cannot broadcast these shapes together:\n{_aligned(args, shapes)}\n"
             "lengths that stand below each other must be equal, or one of them 1: reshape or transpose an operand"
         )
-    elif isinstance(error, np.linalg.LinAlgError):
-        told += next((f": {advice}" for word, advice in OF_MATRICES.items() if word in str(error)), "")
+    told += next((f": {advice}" for words, advice in ADVICE.items() if words in told), "")
     scope = MODE.get().scope
     told += f" (in {' / '.join(scope)})" if scope else ""
-    kinds = {np.linalg.LinAlgError: MatrixError, ValueError: ShapeError, TypeError: OperandError}
-    return next(kind for raised, kind in kinds.items() if isinstance(error, raised))(told)
+    return kind(told)
 
 
 def out_of_memory(error: MemoryError, doing: str) -> OutOfMemoryError:
@@ -94,9 +101,10 @@ def _operand(i: int, arg: Any) -> str:
     return f"operand {i} ({arg.name})" if isinstance(arg, Tensor) and arg.name else f"operand {i}"
 
 
-def _call(op: Op, args: tuple[Any, ...], options: dict[str, Any]) -> str:
-    shapes = ", ".join(str(arg.shape) if hasattr(arg, "shape") else repr(arg) for arg in args)
-    return f"{op.name!r} cannot take ({shapes}{''.join(f', {key}={value!r}' for key, value in options.items())})"
+def _call(name: str, args: tuple[Any, ...], options: dict[str, Any]) -> str:
+    given = [str(arg.shape) if hasattr(arg, "shape") else repr(arg) for arg in args]
+    given += [f"{key}={value!r}" for key, value in options.items()]
+    return f"{name!r} cannot take {given[0] if len(given) == 1 else '(' + ', '.join(given) + ')'}"
 
 
 def _of_a_product(x: Any, y: Any) -> str:

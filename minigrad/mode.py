@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from .graph import Node
     from .loop.trace import Tape
@@ -77,10 +79,18 @@ class detect_anomaly(_ModeChange):
 
     Forward, and in a backward walk that runs inside; the message names the operation, its operands and the line of the
     user's that called it. An infinity that was handed in (a mask's, say) may pass on. Each result is looked through,
-    so use it to find the place, not to train.
+    so use it to find the place, not to train. NumPy's own warnings are off inside.
     """
 
     change = MappingProxyType({"watching": True})
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self._tokens.append(np.seterr(all="ignore"))  # as errors they would come first, and tell less
+
+    def __exit__(self, *exc_info: object) -> None:
+        np.seterr(**self._tokens.pop())
+        super().__exit__(*exc_info)
 
 
 @contextlib.contextmanager

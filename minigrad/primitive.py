@@ -10,6 +10,7 @@ drawing of either.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ from .mode import MODE, Mode
 from .tensor import Tensor
 
 ARRAY = inspect.Parameter.POSITIONAL_OR_KEYWORD
-NUMBER = SCALAR.array_type
+NUMBER, PYTHONS = SCALAR.array_type, (bool, int, float)
 NO_OPTIONS: dict[str, Any] = {}
 
 current_mode = MODE.get
@@ -197,8 +198,14 @@ def primitive(
                 backend = device
             else:
                 out = kernel(backend.xp, *values, **options) if options else kernel(backend.xp, *values)
+        except AttributeError:  # of a number, which has not an array's methods
+            numbers = [arg.__class__ in PYTHONS for arg in args]
+            if not any(numbers):
+                raise
+            array = functools.partial((device or backend).asarray, dtype=backend.xp.result_type(*values))
+            return apply(*[array(arg) if number else arg for arg, number in zip(args, numbers)], **options)
         except (ValueError, TypeError, MemoryError) as error:
-            raise refused(error, op, args, options) from error
+            raise refused(error, op.name, args, options) from error
         return finish(args, parents, needs, options, out, backend, current_mode()) if any_tensor else out
 
     def apply_to_one(*args: Any, **options: Any) -> Any:
@@ -212,7 +219,7 @@ def primitive(
         try:
             out = kernel(backend.xp, x.data, **options) if options else kernel(backend.xp, x.data)
         except (ValueError, TypeError, MemoryError) as error:
-            raise refused(error, op, args, options) from error
+            raise refused(error, op.name, args, options) from error
         mode = current_mode()
         if mode.idle and out.__class__ is backend.array_type and not view:
             result = new_tensor(Tensor)
@@ -230,7 +237,7 @@ def primitive(
         try:
             out = kernel(backend.xp, x.data, y.data)
         except (ValueError, TypeError, MemoryError) as error:
-            raise refused(error, op, (x, y), {}) from error
+            raise refused(error, op.name, (x, y), {}) from error
         mode = current_mode()
         if mode.idle and out.__class__ is backend.array_type and not view:
             result = new_tensor(Tensor)

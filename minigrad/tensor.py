@@ -38,8 +38,8 @@ class Tensor:
 
     `data` is the raw array (kept, not copied; made as `tensor` does of lists of numbers), `node` what computed it
     (None for a leaf), `grad` the gradient that `backward` brought to a leaf: a Tensor of the same shape, or None. With
-    `requires_grad` what is computed from it is recorded; `name` is for drawings and messages.
-    Operators, methods and indexing are NumPy's.
+    `requires_grad` what is computed from it is recorded; `name` is for drawings and messages. Raises MinigradError for
+    `requires_grad` on a dtype without gradients. Operators, methods and indexing are NumPy's.
     """
 
     data: Array
@@ -55,6 +55,8 @@ class Tensor:
 
     def __init__(self, data: Array, requires_grad: bool = False, name: str | None = None):
         self.data = tensor(data).data if backend_of(data) in (None, SCALAR) else data
+        if requires_grad and self.data.dtype.kind not in "fc":
+            raise MinigradError(f"only floating-point Tensors have gradients, not {self.dtype}: give dtype='float32'")
         self.requires_grad = requires_grad
         if name is not None:
             self._name = name
@@ -377,8 +379,6 @@ def tensor(data: Any, dtype: Any = None, requires_grad: bool = False, name: str 
     if array.dtype.kind not in "fiubc":
         held = f"a {type(data).__name__}" if array.dtype == object else array.dtype
         raise MinigradError(f"a Tensor holds numbers, not {held}: convert the data first")
-    if requires_grad and array.dtype.kind not in "fc":
-        raise MinigradError(f"only floating-point Tensors have gradients, not {array.dtype}: give dtype='float32'")
     return Tensor(array, requires_grad, name)
 
 

@@ -42,6 +42,13 @@ def test_forward_nan(x):
     assert error.line == line_of(compute, "mg.log")
 
 
+@pytest.mark.filterwarnings("error")
+def test_numpys_warnings_do_not_come_first(x):
+    before = np.geterr()
+    assert anomaly(lambda: mg.log(x)).message.startswith("'log' made a NaN of x")
+    assert np.geterr() == before
+
+
 def test_forward_infinity(x):
     error = anomaly(lambda: x / 0.0)
     assert error.message.startswith("'divide' made a NaN of x of shape (3,), 0.0: ")

@@ -96,6 +96,21 @@ def test_padding_is_never_the_largest_and_counts_in_the_mean():
     assert mg.avg_pool1d(x, 3, 2, 1).tolist() == [[-4, -6]]
 
 
+def test_the_largest_of_whole_numbers_and_booleans():
+    assert mg.max_pool1d(mg.tensor([[-9, -8, -7]]), 2, 1, 1).tolist() == [[-9, -8, -7, -7]]
+    assert mg.max_pool2d(mg.tensor([[False, False], [False, True]]), 2, padding=1).tolist() == [[0, 0], [0, 1]]
+
+
+def test_numpys_whole_numbers_and_lists():
+    two, one = np.int64(2), np.int64(1)
+    x = [[[1.0, 2.0, 4.0]]]
+    assert mg.conv1d(x, [[[1.0, 1.0]]], [0.5], stride=one, padding=one).tolist() == [[[1.5, 3.5, 6.5, 4.5]]]
+    assert mg.max_pool1d(x, two, one).tolist() == [[[2, 4]]]
+    assert mg.sliding_window_view(x, two, np.int64(2)).tolist() == [[[[1, 2], [2, 4]]]]
+    assert nn.Conv1d(1, 3, two).weight.shape == (3, 1, 2)
+    assert nn.Conv1d(0, 3, 2).weight.shape == (3, 0, 2)
+
+
 def test_nan_is_the_largest():
     x = mg.tensor([[1.0, np.nan, 2.0, 3.0]], requires_grad=True)
     y = mg.max_pool1d(x, 2)

@@ -292,6 +292,14 @@ def test_no_memory_forward():
         mg.primitive("broadcast_add", lambda xp, x: x + xp.ones((1 << 40, 1 << 10)))(x)
 
 
+@pytest.mark.parametrize(
+    "make", [mg.zeros, mg.rand, lambda shape: mg.zeros_like(np.broadcast_to(1.0, shape)), lambda n: mg.nn.Linear(*n)]
+)
+def test_no_memory_for_what_is_new(make):
+    with pytest.raises(errors.OutOfMemoryError, match=r"1099511627776, 1024\).*: Unable to allocate .*smaller batch"):
+        make((1 << 40, 1 << 10))
+
+
 def test_no_memory_backward():
     f = mg.primitive("greedy", lambda xp, x: x * 1, vjp=[lambda g: np.ones((1 << 40, 1 << 10))])
     with pytest.raises(MemoryError, match=r"the backward walk: Unable to allocate .*smaller batch"):

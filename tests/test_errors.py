@@ -112,6 +112,30 @@ OutOfRangeError: an array of shape (2, 3) has no such part: boolean index did no
 >>> y[:, 0] = mg.ones(3)
 ShapeError: 'setitem' cannot take ((2, 3), (3,), index=(slice(None, None, None), 0)): could not broadcast input array from shape (3,) into shape (2,)
 
+>>> mg.zeros(-1)
+ShapeError: 'zeros' cannot take -1: negative dimensions are not allowed
+
+>>> mg.linalg.solve(mg.eye(2), mg.ones(3))
+ShapeError: the shapes of 'solve' must be (..., M, M) and (..., M, K) or (M,), not (2, 2) and (3,)
+
+>>> mg.inner(mg.ones(2), mg.ones(3))
+ShapeError: inner takes last axes of one length, not those of (2,) and (3,)
+
+>>> mg.trace(mg.ones(3))
+ShapeError: a diagonal is of two axes, not of shape (3,): use diag to make a matrix of a vector
+
+>>> mg.array_split(mg.ones(3), [2, 1])
+ShapeError: the indices to split at, [2, 1], must rise: put them in order
+
+>>> mg.extract([True, False], mg.ones(3))
+ShapeError: extract takes a mask of the size of (3,), not (2,): use compress
+
+>>> mg.nn.LayerNorm((2, 3))(mg.ones(3))
+ShapeError: LayerNorm takes (..., 2, 3), and was given (3,)
+
+>>> mg.getitem([1.0, 2.0], 5)
+OutOfRangeError: an array of shape (2,) has no such part: index 5 is out of bounds for axis 0 with size 2
+
 # Operands that are none
 
 >>> mg.ones(2) + None
@@ -129,11 +153,38 @@ OperandError: 'concatenate' takes Tensors, arrays, numbers and lists of them, no
 >>> mg.ones(2).sum(axis="rows")
 OperandError: 'sum' cannot take ((2,), axis='rows', keepdims=False): 'str' object cannot be interpreted as an integer
 
+>>> mg.zeros("two")
+OperandError: 'zeros' cannot take 'two': 'str' object cannot be interpreted as an integer
+
+>>> mg.randn(2, dtype="float16")
+OperandError: 'randn' cannot take (2, dtype='float16'): Unsupported dtype dtype('float16') for standard_normal: make float32, and convert it with .astype()
+
+>>> mg.from_dlpack([1])
+OperandError: from_dlpack takes an array that has __dlpack__, not list: use tensor
+
+>>> mg.tensor([2]) ** -1
+OperandError: 'power' takes no integers to a power below 0: convert them with .astype('float32')
+
+>>> mg.ones(2) & mg.ones(2)
+OperandError: 'bitwise_and' cannot take float32 and float32: convert with .astype(), or compare first (x > 0)
+
+>>> mg.linalg.matrix_power(mg.eye(2), 0.5)
+OperandError: matrix_power takes a whole number n, not 0.5: use eigh for other powers
+
+>>> mg.linalg.matrix_power(mg.ones((2, 3)), 0)
+MatrixError: matrix_power takes square matrices (..., M, M), not shape (2, 3)
+
+>>> mg.percentile([1.0, 2.0], 150)
+ValueError: percentile: q must be from 0 to 100, not 150: quantile takes shares, percentile hundredths
+
+>>> mg.diff([1.0, 2.0], n=-1)
+ValueError: diff: n must be at least 0, not -1
+
 >>> mg.linalg.inv(mg.zeros((2, 2)))
-MatrixError: 'inv' cannot take ((2, 2)): Singular matrix: use pinv, or add a small multiple of eye to the matrix
+MatrixError: 'inv' cannot take (2, 2): Singular matrix: use pinv, or add a small multiple of eye to the matrix
 
 >>> mg.linalg.cholesky(-mg.eye(2))
-MatrixError: 'cholesky' cannot take ((2, 2)): Matrix is not positive definite: add a small multiple of eye to the matrix
+MatrixError: 'cholesky' cannot take (2, 2): Matrix is not positive definite: add a small multiple of eye to the matrix
 
 >>> np.linalg.cond(mg.ones((2, 2)))
 OperandError: np.linalg.cond does not know Tensors: use an operation of minigrad, or t.numpy()
@@ -155,6 +206,12 @@ MinigradError: a Tensor holds numbers, not a dict: convert the data first
 MinigradError: a Tensor holds numbers, not <U4: convert the data first
 
 >>> mg.tensor([1, 2], requires_grad=True)
+MinigradError: only floating-point Tensors have gradients, not int64: give dtype='float32'
+
+>>> mg.arange(3, requires_grad=True)
+MinigradError: only floating-point Tensors have gradients, not int64: give dtype='float32'
+
+>>> mg.nn.Parameter(np.arange(3))
 MinigradError: only floating-point Tensors have gradients, not int64: give dtype='float32'
 
 # Gradients
@@ -318,7 +375,7 @@ GradcheckError: gradcheck needs float64 inputs, and input 0 is float32: convert 
 GradcheckError: gradcheck was given no float64 input, so there is nothing to check
 
 >>> mg.gradcheck(lambda x: (x * x).detach() + x, mg.tensor(np.array([[0.5, 2.0]]), name="x"))
-GradcheckError: input 0 (x) of shape (1, 2), index (0, 0): the analytic gradient is 1.13696169, the numerical one 2.27392337 (eps=1e-06, atol=1e-06, rtol=1e-05)
+GradcheckError: input 0 (x) of shape (1, 2), index (0, 0): the analytic gradient is 1.13696169, the numerical one 2.27392337, of the outputs' randomly weighted sum (eps=1e-06, atol=1e-06, rtol=1e-05)
 
 # Operations of one's own
 
@@ -399,6 +456,9 @@ ValueError: SGD was given no parameters: pass model.parameters()
 
 >>> mg.optim.Adam([mg.ones(2, requires_grad=True)], lr=-0.1)
 ValueError: Adam: lr must be in [0, inf), not -0.1
+
+>>> mg.optim.step_decay(3, every=0)
+ValueError: step_decay: every must be at least 1, not 0
 
 >>> mg.optim.SGD([mg.ones(2, requires_grad=True) * 2], lr=0.1)
 ValueError: SGD updates leaves, and was given a result of 'multiply': pass its leaf

@@ -246,12 +246,15 @@ def test_lists_are_matrices():
     assert mg.outer([1.0, 2.0], mg.tensor([3.0])).dtype == np.float32
     assert mg.kron(2.0, [[1.0, 3.0]]).tolist() == [[2, 6]]
     assert mg.einsum("i,i", [1, 2], [3, 4]).item() == 11
+    assert mg.tensordot([1.0, 2.0], [3.0, 4.0], np.int64(1)).item() == 11
+    assert mg.tensordot([1.0, 2.0], [3.0, 4.0], (np.int64(0), np.int64(0))).item() == 11
+    assert linalg.matrix_power([[2.0, 0.0], [0.0, 1.0]], np.int64(3)).tolist() == [[8, 0], [0, 1]]
 
 
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (lambda: linalg.inv(mg.zeros((2, 2))), r"'inv' cannot take \(\(2, 2\)\): Singular matrix: use pinv"),
+        (lambda: linalg.inv(mg.zeros((2, 2))), r"'inv' cannot take \(2, 2\): Singular matrix: use pinv"),
         (lambda: linalg.inv(mg.zeros((2, 3))), "'inv'.*square: the last two"),
         (lambda: linalg.cholesky(-mg.eye(2)), "'cholesky'.*positive definite: add a small"),
         (lambda: linalg.solve(mg.eye(2), mg.zeros(3)), "'solve'"),

@@ -170,6 +170,12 @@ def test_creation_on_request():
     assert mg.arange(2).dtype == np.int64
     assert mg.arange(0, 1, 0.25).tolist() == [0, 0.25, 0.5, 0.75]
     assert mg.arange(2.0).dtype == np.float32
+    assert mg.arange(np.float32(0), 1, np.float32(0.5)).tolist() == [0, 0.5]
+    assert mg.arange(mg.tensor(0.0), mg.tensor(1.0), mg.tensor(0.5)).tolist() == [0, 0.5]
+    assert mg.linspace(mg.tensor(0.0), mg.tensor(1.0), 3).tolist() == [0, 0.5, 1]
+    assert mg.full(2, mg.tensor(3.0)).tolist() == mg.full_like([1.0, 2.0], mg.tensor(3.0)).tolist() == [3, 3]
+    assert mg.rand((2, 3)).shape == mg.randn([2, 3]).shape == (2, 3)
+    assert mg.rand().shape == ()
     assert mg.zeros_like(np.ones(2, np.float32), dtype="int64").dtype == np.int64
     assert mg.linspace(0, 1, 4, endpoint=False).tolist() == [0, 0.25, 0.5, 0.75]
     assert all(f(mg.tensor(1.0), requires_grad=True).requires_grad for f in (mg.zeros_like, mg.ones_like))
@@ -226,6 +232,7 @@ def test_ties():
     assert gradient(lambda x: mg.maximum(x, 0), [-1, 0, 1]) == [0, 0.5, 1]
     assert gradient(mg.max, [2, 2, 1]) == [0.5, 0.5, 0]
     assert gradient(mg.min, [2, 1, 1, 1, 1]) == [0, 0.25, 0.25, 0.25, 0.25]
+    assert gradient(mg.max, [1, np.nan, np.nan]) == gradient(mg.min, [1, np.nan, np.nan]) == [0, 0.5, 0.5]
 
 
 @pytest.mark.parametrize("keepdims", [False, True])
@@ -322,6 +329,25 @@ def test_no_overflow_far_out():
 def test_logsumexp_of_nothing_but_minus_infinity():
     rows = np.array([[-np.inf, -np.inf], [0.0, -np.inf]])
     assert mg.logsumexp(rows, axis=1).tolist() == [-np.inf, 0]
+    assert gradient(lambda x: mg.logsumexp(x, axis=1), rows) == [[0, 0], [1, 0]]
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+def test_the_gradient_of_logsumexp_sums_to_one_where_the_result_is_rounded(axis):
+    x = mg.full((1, 4), 1e5, requires_grad=True)  # the result would be 1e5 + log(4), and is not
+    assert mg.grad(mg.logsumexp(x, axis=axis).sum(), x).tolist() == [[0.25, 0.25, 0.25, 0.25]]
+
+
+def test_roll_by_several_shifts():
+    x, start = [[1, 2, 3], [4, 5, 6]], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]
+    assert gradient(lambda x: mg.roll(x, (1, 3)), x, start=start) == np.roll(start, -4).tolist()
+    assert gradient(lambda x: mg.roll(x, (1, 2), (0, 1)), x, start=start) == np.roll(start, (-1, -2), (0, 1)).tolist()
+
+
+def test_quantiles_of_infinities():
+    assert mg.median([np.inf, np.inf, 1.0]).item() == np.inf
+    assert mg.quantile([1.0, 2.0, np.inf], [0.5, 0.75]).tolist() == [2, np.inf]
+    assert gradient(lambda x: mg.quantile(x, 0.5), [3, 1, 2]) == [0, 0, 1]
 
 
 def test_lists_stand_for_arrays():
@@ -330,6 +356,38 @@ def test_lists_stand_for_arrays():
     assert gradient(lambda x: mg.concatenate([[1.0, 2.0], x]), [3, 4], start=[1.0, 2.0, 3.0, 4.0]) == [3, 4]
     assert mg.dot([1.0, 2.0], x).item() == 11
     assert mg.stack([x, [5.0, 6.0]]).tolist() == [[3, 4], [5, 6]]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("swapaxes", {"axis1": 0, "axis2": 1}), ("moveaxis", {"source": 0, "destination": 1}), ("squeeze", {}),
+        ("rot90", {}), ("rot90", {"k": 3}), ("roll", {"shift": 1, "axis": 1}), ("vsplit", {"indices_or_sections": 2}),
+        ("split", {"indices_or_sections": np.int64(2)}), ("array_split", {"indices_or_sections": np.int64(3)}),
+        ("hsplit", {"indices_or_sections": [1]}),
+    ],
+)  # fmt: skip
+def test_a_list_is_laid_out_as_the_array_is(name, options):
+    rows = [[1.0, 2.0], [3.0, 4.0]]
+    found, expected = getattr(mg, name)(rows, **options), getattr(np, name)(np.array(rows, np.float32), **options)
+    parts = found if isinstance(found, tuple) else [found]
+    theirs = expected if isinstance(expected, (list, tuple)) else [expected]
+    for ours, numpys in zip(parts, theirs, strict=True):
+        np.testing.assert_array_equal(on_host(ours), numpys, strict=True)
+
+
+def test_numbers_stand_for_arrays():
+    assert [on_host(f(2.0)).tolist() for f in (mg.copy, mg.sum, mg.ravel, mg.atleast_1d)] == [2, 2, [2], [2]]
+    assert mg.astype(2.0, "float16").dtype == np.float16
+    assert mg.broadcast_to(2.0, 3).tolist() == [2, 2, 2]
+    assert mg.vstack([1.0, 2.0]).tolist() == [[1], [2]]
+    assert mg.hstack([1.0, 2.0]).tolist() == [1, 2]
+    assert mg.column_stack([1.0, 2.0]).tolist() == [[1, 2]]
+    with pytest.raises(mg.errors.ShapeError, match="multiplied by \\*"):
+        mg.ones((2, 2, 2)) @ 2.0
+    stubborn = mg.primitive("stubborn", lambda xp, x: x.nothing)
+    with pytest.raises(AttributeError, match="nothing"):
+        stubborn(2.0)
 
 
 def test_integers_have_no_gradient():

@@ -352,6 +352,7 @@ def test_cosine_schedule():
         (lambda t: optim.constant(t, 0.5), [0, 9], [0.5, 0.5]),
         (lambda t: optim.linear(t, 4), [0, 1, 2, 4, 9], [1, 0.75, 0.5, 0, 0]),
         (lambda t: optim.linear(t, 4, 0.2, 1.0), [0, 2, 4, 9], [0.2, 0.6, 1, 1]),
+        (lambda t: optim.linear(t, 0, 0.2, 0.9) * optim.warmup(t, 0), [0, 9], [0.9, 0.9]),
         (lambda t: optim.warmup(t, 4), [0, 1, 3, 4], [0.25, 0.5, 1, 1]),
         (lambda t: optim.step_decay(t, 3, 0.5), [0, 2, 3, 6], [1, 1, 0.5, 0.25]),
         (lambda t: optim.exponential(t, 0.5), [0, 1, 3], [1, 0.5, 0.125]),

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..ops import avg_pool1d, avg_pool2d, conv1d, conv2d, max_pool1d, max_pool2d
+from ..ops.windows import for_each_axis
 from ..tensor import Tensor
 from . import init
 from .module import Module
@@ -36,10 +37,10 @@ class _Conv(Module):
                 f"{type(self).__name__}: groups={groups} must divide in_channels={in_channels} and "
                 f"out_channels={out_channels}"
             )
-        window = (kernel_size,) * self.axes if isinstance(kernel_size, int) else tuple(kernel_size)
+        window = for_each_axis(type(self).__name__, "kernel_size", kernel_size, self.axes, 1)
         self.in_channels, self.out_channels, self.kernel_size = in_channels, out_channels, kernel_size
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
-        fan_in = in_channels // groups * math.prod(window)
+        fan_in = in_channels // groups * math.prod(window) or 1
         self.weight = init.uniform((out_channels, in_channels // groups, *window), math.sqrt(6 / fan_in), dtype)
         self.bias = init.zeros(out_channels, dtype) if bias else None
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..backend import backend_of
 from ..errors import MinigradError, OperandError, ShapeError
 from ..ops import where
+from ..ops.products import as_arrays
 from ..primitive import primitive
 from ..tensor import Tensor, on_host
 from .losses import _reduced
@@ -38,6 +39,7 @@ def ctc_loss(
     The gradient is that with respect to `log_probs` as they are; PyTorch's differs by what `log_softmax` takes out.
     There is no second derivative. Raises ShapeError, OperandError and ValueError for arguments that do not fit.
     """
+    (log_probs,) = as_arrays(log_probs)
     raw = log_probs.data if isinstance(log_probs, Tensor) else log_probs
     if raw.ndim != 3:
         raise ShapeError(f"ctc_loss takes log_probs (time, batch, classes), and was given {raw.shape}")

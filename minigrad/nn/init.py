@@ -37,7 +37,12 @@ def skipped() -> Iterator[None]:
 
 def _parameter(shape: Shape, values: Callable[[], np.ndarray], dtype: Any) -> Parameter:
     xp = current_backend().xp
-    return Parameter(xp.empty(shape, dtype) if _skipped.get() else xp.asarray(values().astype(dtype)))
+    try:
+        return Parameter(xp.empty(shape, dtype) if _skipped.get() else xp.asarray(values().astype(dtype)))
+    except MemoryError as error:
+        from ..explain import out_of_memory
+
+        raise out_of_memory(error, f"a parameter of shape {shape}") from error
 
 
 def constant(shape: Shape, value: float = 0.0, dtype: Any = "float32") -> Parameter:
@@ -66,7 +71,10 @@ def normal(shape: Shape, std: float = 1.0, dtype: Any = "float32") -> Parameter:
 
 
 def truncated_normal(shape: Shape, std: float = 1.0, bound: float = 2.0, dtype: Any = "float32") -> Parameter:
-    """Normal with mean 0 and standard deviation `std`, what lies beyond `bound` times that drawn again."""
+    """Normal with mean 0 and standard deviation `std`, what lies beyond `bound` times that drawn again.
+
+    So the numbers vary less than that: with the bound 2 their standard deviation is 0.88 `std`.
+    """
 
     def values() -> np.ndarray:
         drawn = NUMPY.generator.normal(size=shape)
@@ -92,12 +100,12 @@ def gain(nonlinearity: str, slope: float = 0.01) -> float:
 
 def glorot(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
     """Uniform with bound gain √(6 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 16; "Xavier")."""
-    return uniform((fan_in, blocks * fan_out), gain * math.sqrt(6 / (fan_in + fan_out)), dtype)
+    return uniform((fan_in, blocks * fan_out), gain * math.sqrt(6 / (fan_in + fan_out or 1)), dtype)
 
 
 def glorot_normal(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
     """Normal with std gain √(2 / (fan_in + fan_out)) (Glorot and Bengio 2010, eq. 12; "Xavier")."""
-    return normal((fan_in, blocks * fan_out), gain * math.sqrt(2 / (fan_in + fan_out)), dtype)
+    return normal((fan_in, blocks * fan_out), gain * math.sqrt(2 / (fan_in + fan_out or 1)), dtype)
 
 
 def he(
@@ -130,17 +138,17 @@ def he_normal(
 def _fan(fan_in: int, fan_out: int, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"mode must be 'fan_in' or 'fan_out', not {mode!r}")
-    return fan_in if mode == "fan_in" else fan_out
+    return (fan_in if mode == "fan_in" else fan_out) or 1  # an empty weight may have any bound
 
 
 def lecun(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
     """Uniform with bound √(3 / fan_in), the variance of `lecun_normal`."""
-    return uniform((fan_in, blocks * fan_out), math.sqrt(3 / fan_in), dtype)
+    return he(fan_in, fan_out, blocks, dtype, gain=1.0)
 
 
 def lecun_normal(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
     """Normal with std 1 / √fan_in (LeCun et al. 1998, eq. 16; for SELU, Klambauer et al. 2017)."""
-    return normal((fan_in, blocks * fan_out), 1 / math.sqrt(fan_in), dtype)
+    return he_normal(fan_in, fan_out, blocks, dtype, gain=1.0)
 
 
 def orthogonal(size: int, blocks: int = 1, dtype: Any = "float32", gain: float = 1.0) -> Parameter:
@@ -172,7 +180,7 @@ def sparse(
 ) -> Parameter:
     """Each unit listens to `connections` inputs, with normal weights, and to no other (Martens 2010, section 5).
 
-    `std` is the standard deviation of these weights.
+    Where there are no more inputs than that, it listens to all. `std` is the standard deviation of these weights.
     """
 
     def values() -> np.ndarray:
@@ -183,8 +191,9 @@ def sparse(
 
 
 def chrono(size: int, longest: float, dtype: Any = "float32") -> Parameter:
-    """Biases of forget gates that remember for 1 to `longest` - 1 steps: log U(1, longest - 1), each drawn for itself.
+    """Biases b of forget gates that remember for 2 to `longest` steps: log U(1, longest - 1), each drawn for itself.
 
+    A gate of σ(b) keeps a share 1 / e for about 1 / (1 - σ(b)) = 1 + exp(b) steps.
     (Tallec and Ollivier 2018, eq. 16, where `longest` is T_max; their input gates get the negatives.) Raises ValueError
     if `longest` is below 2.
     """

@@ -9,7 +9,8 @@ from typing import Any
 from ..backend import backend_of
 from ..bounds import notice
 from ..errors import OperandError, OutOfRangeError, ShapeError
-from ..ops import mean, sqrt, square, take, where
+from ..ops import divide, mean, sqrt, square, take, where
+from ..ops.shape import as_tuple, shape_of
 from ..primitive import primitive
 from ..tensor import Tensor
 from . import init
@@ -119,7 +120,7 @@ class LayerNorm(Module):
         bias: bool = True,
         dtype: Any = "float32",
     ):
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = as_tuple(normalized_shape)
         self.eps = eps
         self.weight = init.ones(self.normalized_shape, dtype) if elementwise_affine else None
         self.bias = init.zeros(self.normalized_shape, dtype) if elementwise_affine and bias else None
@@ -141,18 +142,20 @@ class RMSNorm(Module):
         elementwise_affine: bool = True,
         dtype: Any = "float32",
     ):
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape = as_tuple(normalized_shape)
         self.eps = eps
         self.weight = init.ones(self.normalized_shape, dtype) if elementwise_affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return _affine(x / sqrt(mean(square(x), _last_axes(self, x), keepdims=True) + self.eps), self.weight, None)
+        size = sqrt(mean(square(x), _last_axes(self, x), keepdims=True) + self.eps)
+        return _affine(divide(x, size), self.weight, None)
 
 
 def _last_axes(layer: LayerNorm | RMSNorm, x: Tensor) -> tuple[int, ...]:
-    count = len(layer.normalized_shape)
-    if x.shape[-count:] != layer.normalized_shape:
-        raise ShapeError(f"{type(layer).__name__} takes (..., {layer.normalized_shape}), and was given {x.shape}")
+    shape, count = shape_of(x), len(layer.normalized_shape)
+    if shape[-count:] != layer.normalized_shape:
+        wanted = ", ".join(map(str, layer.normalized_shape))
+        raise ShapeError(f"{type(layer).__name__} takes (..., {wanted}), and was given {shape}")
     return tuple(range(-count, 0))
 
 

@@ -1,6 +1,6 @@
 """Losses. `reduction` is "mean" over all numbers (of classes: over all examples), "sum", or "none".
 
-Outputs and targets are Tensors or arrays; gradients come to both. Raises ShapeError for shapes that do not fit.
+Outputs and targets are Tensors, arrays or lists; gradients come to both. Raises ShapeError for shapes that do not fit.
 Classes are on the last axis, whatever stands before it: (batch, classes), (time, batch, classes) …
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from ..backend import NUMPY, SCALAR, Backend, backend_of
 from ..errors import BackendMismatchError, ShapeError
 from ..ops import abs, clip, exp, log, log_softmax, mean, sigmoid, softplus, square, sum, where
+from ..ops.products import as_arrays
 from ..primitive import primitive
 from ..tensor import Tensor
 from .layers import check_indices
@@ -68,7 +69,7 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing must be in [0, 1], not {label_smoothing}")
-    backend, raw = _beside("cross_entropy", logits, targets)
+    logits, backend, raw = _beside("cross_entropy", logits, targets)
     with backend.here:
         classes = logits.shape[-1]
         if raw.shape == logits.shape and raw.dtype.kind == "f":
@@ -89,7 +90,7 @@ def nll_loss(
     log_probabilities: Tensor, targets: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """-log p[target]: log-probabilities (..., classes), integer targets (...); all else as for `cross_entropy`."""
-    backend, raw = _beside("nll_loss", log_probabilities, targets)
+    log_probabilities, backend, raw = _beside("nll_loss", log_probabilities, targets)
     with backend.here:
         rows = log_probabilities.reshape(-1, log_probabilities.shape[-1])
         index, _, share = _classes("nll_loss", rows, log_probabilities, raw, weight, ignore_index, backend)
@@ -136,7 +137,7 @@ def bce_with_logits(
     `weight` multiplies the losses, `pos_weight` their first term; both broadcast. As PyTorch's
     binary_cross_entropy_with_logits.
     """
-    _, raw = _beside("bce_with_logits", logits, targets)
+    logits, _, raw = _beside("bce_with_logits", logits, targets)
     _same_shape("bce_with_logits", logits, raw)
     y = targets if isinstance(targets, Tensor) else raw
     losses = _bce(logits, y) if pos_weight is None else softplus(-logits) * y * pos_weight + softplus(logits) * (1 - y)
@@ -149,7 +150,7 @@ def kl_div(log_probabilities: Tensor, targets: Any, reduction: str = "mean", log
     Argument order and means are PyTorch's: `reduction` "mean" is over all elements, and "batchmean", the divergence
     of the distributions proper, is the sum divided by the length of the first axis. 0 log 0 is 0.
     """
-    _, raw = _beside("kl_div", log_probabilities, targets)
+    log_probabilities, _, raw = _beside("kl_div", log_probabilities, targets)
     _same_shape("kl_div", log_probabilities, raw)
     q = targets if isinstance(targets, Tensor) else raw
     log_q = q if log_target else log(where(q > 0, q, 1))
@@ -209,8 +210,9 @@ def _classes(
     return (backend.xp.arange(len(flat)), flat), kept, share
 
 
-def _beside(what: str, scores: Any, targets: Any) -> tuple[Backend, Any]:
-    """The backend of `scores`, and `targets` as a raw array on it."""
+def _beside(what: str, scores: Any, targets: Any) -> tuple[Any, Backend, Any]:
+    """`scores` (lists as an array), their backend, and `targets` as a raw array on it."""
+    (scores,) = as_arrays(scores)
     backend: Any = backend_of(scores.data if isinstance(scores, Tensor) else scores)
     raw = targets.data if isinstance(targets, Tensor) else targets
     found = backend_of(raw)
@@ -221,11 +223,11 @@ def _beside(what: str, scores: Any, targets: Any) -> tuple[Backend, Any]:
             f"{what}: the scores are on {backend.name} and the targets are not: move them, "
             f"with mg.tensor(targets).to({backend.name!r}) say"
         )
-    return backend, raw
+    return scores, backend, raw
 
 
 def _difference(what: str, outputs: Any, targets: Any) -> Any:
-    _, raw = _beside(what, outputs, targets)
+    outputs, _, raw = _beside(what, outputs, targets)
     _same_shape(what, outputs, raw)
     return outputs - (targets if isinstance(targets, Tensor) else raw)
 

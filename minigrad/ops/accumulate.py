@@ -98,7 +98,9 @@ def prod(a: Any, axis: Axis = None, keepdims: bool = False, dtype: Any = None) -
 
 
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Each item along `axis` less the one before it, `n` times over."""
+    """Each item along `axis` less the one before it, `n` times over. Raises ValueError for an `n` below 0."""
+    if n < 0:
+        raise ValueError(f"diff: n must be at least 0, not {n}")
     (a,) = as_arrays(a)
     (axis,) = axes_of("diff", axis, a.ndim)
     step = not_equal if a.dtype.kind == "b" else subtract

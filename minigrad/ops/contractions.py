@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..primitive import primitive
 from .products import as_arrays
+from .shape import as_tuple
 
 # fmt: off
 __all__ = [
@@ -238,10 +239,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     Each of a pair is an axis or a sequence of them. Raises ShapeError if their lengths differ.
     """
     a, b = as_arrays(a, b)
-    if isinstance(axes, int):
+    if isinstance(axes, (int, np.integer)):
         of_a, of_b = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
-        of_a, of_b = ([of] if isinstance(of, int) else list(of) for of in axes)
+        of_a, of_b = map(list, map(as_tuple, axes))
     fits = len(of_a) == len(of_b) and all(-n <= i < n for n, of in ((a.ndim, of_a), (b.ndim, of_b)) for i in of)
     if not fits or [a.shape[i] for i in of_a] != [b.shape[i] for i in of_b]:
         raise ShapeError(
@@ -258,4 +259,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 def inner(a: Any, b: Any) -> Any:
     """The sum of products over the last axes of both: shape (*a.shape[:-1], *b.shape[:-1])."""
     a, b = as_arrays(a, b)
-    return a * b if 0 in (a.ndim, b.ndim) else tensordot(a, b, (-1, -1))
+    if 0 in (a.ndim, b.ndim):
+        return a * b
+    if a.shape[-1] != b.shape[-1]:
+        raise ShapeError(f"inner takes last axes of one length, not those of {a.shape} and {b.shape}")
+    return tensordot(a, b, (-1, -1))

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import ShapeError
 from ..primitive import primitive
 from .products import as_arrays
+from .shape import shape_of
 from .windows import Ints, Slide, check_fit, for_each_axis, view
 
 # fmt: off
@@ -117,9 +118,9 @@ def _convolution(
             f"{name} with groups={groups}: the channels of x {x.shape} must be groups times the second axis of weight "
             f"{weight.shape}, and its first axis a multiple of groups"
         )
-    if bias is not None and bias.shape != weight.shape[:1]:
+    if bias is not None and shape_of(bias) != weight.shape[:1]:
         raise ShapeError(
-            f"{name} takes a bias of shape {weight.shape[:1]} with weight {weight.shape}, not {bias.shape}"
+            f"{name} takes a bias of shape {weight.shape[:1]} with weight {weight.shape}, not {shape_of(bias)}"
         )
     stride, dilation = (
         for_each_axis(name, what, value, axes, 1) for what, value in (("stride", stride), ("dilation", dilation))
@@ -134,7 +135,7 @@ def _convolution(
     slide = Slide(stride, tuple(padding), dilation, groups)
     check_fit(name, x.shape[2:], weight.shape[2:], slide)
     y = _convolve(x, weight, slide=slide)
-    return y if bias is None else y + bias.reshape(-1, *(1,) * axes)
+    return y if bias is None else y + as_arrays(weight, bias)[1].reshape(-1, *(1,) * axes)
 
 
 def conv1d(

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NoGradientError, ShapeError
+from ..errors import MatrixError, NoGradientError, OperandError, ShapeError
 from ..primitive import primitive
 from .contractions import einsum
 from .pointwise import copy, where
 from .products import as_arrays, matmul
-from .shape import concatenate
+from .shape import concatenate, shape_of
 
 # fmt: off
 __all__ = [
@@ -76,6 +76,9 @@ def solve(a: Any, b: Any) -> Any:
     Raises ShapeError for shapes that do not fit, MatrixError for a singular `a` (CuPy gives NaN or infinities).
     """
     a, b = as_arrays(a, b)
+    if b.shape[-2:][:1] != a.shape[-1:]:  # the length of a vector, the rows of a matrix
+        wanted = "(..., M, M) and (..., M, K) or (M,)"
+        raise ShapeError(f"the shapes of 'solve' must be {wanted}, not {a.shape} and {b.shape}")
     return _solve(a, b.reshape(-1, 1))[..., 0] if b.ndim == 1 else _solve(a, b)
 
 
@@ -90,7 +93,15 @@ def pinv(a: Any, rcond: float | None = None) -> Any:
 
 
 def matrix_power(a: Any, n: int) -> Any:
-    """The product of n times `a`, by squaring; of its inverse if n < 0, the identity if n = 0."""
+    """The product of n times `a`, by squaring; of its inverse if n < 0, the identity if n = 0.
+
+    Raises OperandError for an n that is no whole number, MatrixError for matrices that are not square, or singular.
+    """
+    shape = shape_of(a)
+    if not isinstance(n, (int, np.integer)):
+        raise OperandError(f"matrix_power takes a whole number n, not {n!r}: use eigh for other powers")
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise MatrixError(f"matrix_power takes square matrices (..., M, M), not shape {shape}")
     if n < 0:
         return matrix_power(inv(a), -n)
     if n < 2:

@@ -24,12 +24,18 @@ _diag = primitive("diag", lambda xp, v, *, k: xp.diag(v, k), vjp=[lambda g, k: d
 
 
 def triu(m: Any, k: int = 0) -> Any:
-    """The last two axes with zeros below the diagonal `k` (1 is the one above the main one)."""
+    """The last two axes with zeros below the diagonal `k` (1 is the one above the main one).
+
+    An array of one axis stands for the matrix with that in each row.
+    """
     return _triu(m, k=k)
 
 
 def tril(m: Any, k: int = 0) -> Any:
-    """The last two axes with zeros above the diagonal `k` (1 is the one above the main one)."""
+    """The last two axes with zeros above the diagonal `k` (1 is the one above the main one).
+
+    An array of one axis stands for the matrix with that in each row.
+    """
     return _tril(m, k=k)
 
 
@@ -37,7 +43,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of `axis1` and `axis2`, as the last axis of the result; `offset` 1 is the one above the main one."""
     (a,) = as_arrays(a)
     if a.ndim < 2:
-        raise ShapeError(f"diagonal: shape {a.shape} has fewer than two axes: use diag to make a matrix of a vector")
+        raise ShapeError(f"a diagonal is of two axes, not of shape {a.shape}: use diag to make a matrix of a vector")
     rows, columns = axes_of("diagonal", (axis1, axis2), a.ndim)
     length = max(0, min(a.shape[rows] + min(offset, 0), a.shape[columns] - max(offset, 0)))
     first, second = slice(max(-offset, 0), None), slice(max(offset, 0), None)

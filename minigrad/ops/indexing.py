@@ -17,7 +17,7 @@ from ..primitive import primitive
 from ..tensor import Tensor, on_host
 from .pointwise import where
 from .products import as_arrays
-from .shape import axes_of, broadcast_to
+from .shape import axes_of, broadcast_to, shape_of
 
 # fmt: off
 __all__ = [
@@ -204,11 +204,11 @@ def assign(x: Tensor, value: Any, index: Any) -> None:
     except IndexError as error:
         raise _bad_index(error, x) from None
     except (ValueError, TypeError) as error:
-        raise refused(error, _setitem.op, (x, raw), {"index": index}) from None  # type: ignore[attr-defined]
+        raise refused(error, "setitem", (x, raw), {"index": index}) from None
 
 
 def _bad_index(error: IndexError, x: Any) -> OutOfRangeError:
-    return OutOfRangeError(f"{_named(x)} of shape {x.shape} has no such part: {error}")
+    return OutOfRangeError(f"{_named(x)} of shape {shape_of(x)} has no such part: {error}")
 
 
 def _named(x: Any) -> str:
@@ -301,8 +301,11 @@ def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
 
 
 def extract(condition: Any, arr: Any) -> Any:
-    """The items of `arr`, flattened, where the mask `condition` of the same size is true."""
-    return compress(as_arrays(condition)[0].reshape(-1), arr)
+    """The items of `arr`, flattened, where the mask `condition` of the same size is true; ShapeError for another."""
+    (condition,), (arr,) = as_arrays(condition), as_arrays(arr)
+    if condition.size != arr.size:
+        raise ShapeError(f"extract takes a mask of the size of {arr.shape}, not {condition.shape}: use compress")
+    return compress(condition.reshape(-1), arr)
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
@@ -343,7 +346,10 @@ _unique = primitive(
 
 
 def searchsorted(a: Any, v: Any, side: str = "left") -> Any:
-    """Before which items of the sorted `a` those of `v` would go: before equal ones, or after with `side="right"`."""
+    """Before which items of the sorted `a` those of `v` would go: before equal ones, or after with `side="right"`.
+
+    Has no gradient.
+    """
     return _searchsorted(a, v, side=side)
 
 

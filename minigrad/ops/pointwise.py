@@ -1,7 +1,8 @@
 """Element by element. The engine sums a rule's result over broadcast axes, so no rule here speaks of shapes.
 
 Kinks and ties are PyTorch's. Where a derivative is infinite (of sqrt and cbrt at 0, of arcsin at 1) so is the gradient;
-where the function has a corner, or only jumps, it is finite and said below.
+where the function has a corner, or only jumps, it is finite and said below. On NumPy an infinity or NaN made of finite
+numbers (`log` of 0, say) comes with a RuntimeWarning.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ negative = primitive("negative", lambda xp, x: -x, vjp=[lambda g: -g],
 positive = primitive("positive", lambda xp, x: xp.positive(x), vjp=[lambda g: g],
     doc="+x: the numbers as they are, in an array of their own.")
 reciprocal = primitive("reciprocal", lambda xp, x: xp.reciprocal(x), vjp=[lambda g, out: -g * (out * out)],
-    doc="1 / x, of each item; of whole numbers a whole one, rounded towards 0.")
+    doc="1 / x, of each item; of whole numbers a whole one, rounded towards 0: of 0 one that means nothing.")
 
 exp = primitive("exp", lambda xp, x: xp.exp(x), vjp=[lambda g, out: g * out],
-    doc="e to the power x, of each item.")
+    doc="e to the power x, of each item: its own derivative.")
 exp2 = primitive("exp2", lambda xp, x: xp.exp2(x), vjp=[lambda g, out: g * (out * LOG_2)],
     doc="2 to the power x, of each item.")
 expm1 = primitive("expm1", lambda xp, x: xp.expm1(x), vjp=[lambda g, out: g * (out + 1)],
@@ -82,18 +83,18 @@ sqrt = primitive("sqrt", lambda xp, x: xp.sqrt(x), vjp=[lambda g, out: g / (2 * 
 cbrt = primitive("cbrt", lambda xp, x: xp.cbrt(x), vjp=[lambda g, out: g / (3 * out * out)],
     doc="The cube root of each item, of any sign. The derivative at 0 is infinite.")
 square = primitive("square", lambda xp, x: xp.square(x), vjp=[lambda g, x: g * (2 * x)],
-    doc="x * x, of each item.")
+    doc="x * x, of each item. The derivative is 2 x.")
 
 sin = primitive("sin", lambda xp, x: xp.sin(x), vjp=[lambda g, x: g * cos(x)],
-    doc="The sine of each item, in radians.")
+    doc="The sine of each item, in radians. The derivative is cos(x).")
 cos: Callable[..., Any] = primitive("cos", lambda xp, x: xp.cos(x), vjp=[lambda g, x: -g * sin(x)],
-    doc="The cosine of each item, in radians.")
+    doc="The cosine of each item, in radians. The derivative is -sin(x).")
 tan = primitive("tan", lambda xp, x: xp.tan(x), vjp=[lambda g, out: g * (1 + out * out)],
     doc="The tangent of each item, in radians.")
 sinh = primitive("sinh", lambda xp, x: xp.sinh(x), vjp=[lambda g, x: g * cosh(x)],
-    doc="The hyperbolic sine of each item, (exp(x) - exp(-x)) / 2.")
+    doc="The hyperbolic sine of each item, (exp(x) - exp(-x)) / 2. The derivative is cosh(x).")
 cosh: Callable[..., Any] = primitive("cosh", lambda xp, x: xp.cosh(x), vjp=[lambda g, x: g * sinh(x)],
-    doc="The hyperbolic cosine of each item, (exp(x) + exp(-x)) / 2.")
+    doc="The hyperbolic cosine of each item, (exp(x) + exp(-x)) / 2. The derivative is sinh(x).")
 tanh = primitive("tanh", lambda xp, x: xp.tanh(x), vjp=[lambda g, out: g * (1 - out * out)],
     doc="The hyperbolic tangent of each item, in (-1, 1). The derivative is 1 - tanh(x)², at most 1, at 0.")
 # In factors, so that nothing cancels near ±1 and no square overflows.
@@ -181,7 +182,10 @@ copysign = primitive(
     "copysign",
     lambda xp, x, y: xp.copysign(x, y),
     vjp=[lambda g, out, x: g * (sign(x) * sign(out)), lambda g: nothing(g)],
-    doc="|x| with the sign of y, item by item; shapes broadcast. The derivative in x at 0 is 0, that in y everywhere.",
+    doc=(
+        "|x| with the sign of y, item by item; shapes broadcast.\n\n"
+        "The derivative in x is 1 or -1, and 0 where x is 0; in y it is 0 everywhere."
+    ),
 )
 maximum = primitive(
     "maximum",
@@ -264,7 +268,9 @@ where: Callable[..., Any] = primitive(
     vjp=[None, lambda g, condition: where(condition, g, 0), lambda g, condition: where(condition, 0, g)],
     doc=(
         "x where `condition` is true, y elsewhere; the three shapes broadcast.\n\n"
-        "The gradient of what is not taken is 0, whatever stands there: a NaN in it does not pass."
+        "The gradient of what is not taken is 0, whatever stands there. But where the derivative of an operation\n"
+        "before it is infinite or NaN, that makes NaN of the 0: in where(x > 0, sqrt(x), 0) for x ≤ 0. Keep its\n"
+        "input away from there: where(x > 0, sqrt(where(x > 0, x, 1)), 0)."
     ),
 )
 
@@ -306,7 +312,7 @@ _to: Callable[..., Any] = primitive(
 
 
 # x - y, and 0 for two equal infinities.
-_gap: Callable[..., Any] = primitive("gap", lambda xp, x, y: _subtract(xp, x, y), vjp=[lambda g: g, lambda g: -g])
+gap: Callable[..., Any] = primitive("gap", lambda xp, x, y: _subtract(xp, x, y), vjp=[lambda g: g, lambda g: -g])
 nothing: Callable[..., Any] = primitive("nothing", lambda xp, g: xp.zeros(g.shape, g.dtype), vjp=[lambda g: nothing(g)])
 _sinc: Callable[..., Any] = primitive(
     "sinc",
@@ -322,7 +328,7 @@ def _subtract(xp: Any, x: Any, y: Any) -> Any:
 
 def _weight(x: Any, y: Any, rate: float) -> Any:
     """exp(rate * x) / (exp(rate * x) + exp(rate * y)), without overflow; two infinities weigh the same."""
-    return (tanh(_gap(x, y) * (rate / 2)) + 1) / 2
+    return (tanh(gap(x, y) * (rate / 2)) + 1) / 2
 
 
 def _inverse_or_0(x: Any) -> Any:
@@ -379,7 +385,7 @@ def astype(x: Any, dtype: Any) -> Any:
 def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     """`a` limited to [a_min, a_max], which may also be called `min` and `max`; None is no limit.
 
-    The gradient passes to `a` at the bounds too, and beyond them to a bound that is a Tensor. Raises TypeError for a
+    The gradient passes to `a` at the bounds too, and beyond them to a bound that is a Tensor. Raises OperandError for a
     bound that is given twice.
     """
     if (a_min is not None and min is not None) or (a_max is not None and max is not None):
@@ -417,7 +423,7 @@ def sinc(x: Any) -> Any:
 
 
 def round(a: Any, decimals: int = 0) -> Any:
-    """`a` rounded to so many decimals, halves to the even neighbour. The gradient is 0."""
+    """`a` rounded to so many decimals, halves to the even neighbour. The gradient is 0. Also called `around`."""
     return _round(a, decimals=decimals)
 
 
@@ -429,7 +435,8 @@ def nan_to_num(
 ) -> Any:
     """`x` with `nan` for NaN, `posinf` and `neginf` for ±infinity (the largest and smallest of the dtype if None).
 
-    The gradient of what was replaced is 0. Raises TypeError for `copy=False`: no operation changes its input.
+    The gradient of what was replaced is 0, which an operation before it may still make NaN, as with `where`. Raises
+    OperandError for `copy=False`: no operation changes its input.
     """
     if not copy:
         raise OperandError("nan_to_num always makes a new array: leave out copy=False")
@@ -437,7 +444,11 @@ def nan_to_num(
 
 
 def to(x: Any, backend: str) -> Any:
-    """`x` on the backend of that name; gradients come back across."""
+    """`x` on the backend of that name; gradients come back across.
+
+    It is "numpy" or "cupy", with a device's number "cupy:1". Raises BackendUnavailableError if that library, or device,
+    cannot be used here.
+    """
     held = backend_of(x.data if isinstance(x, Tensor) else x)
     source = get_backend("numpy") if held is SCALAR else held or current_backend()  # a list becomes an array there
     return _to(x, source=source.name, target=backend)

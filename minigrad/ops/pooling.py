@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..primitive import primitive
 from .products import as_arrays
@@ -18,8 +20,13 @@ __all__ = [
 # fmt: on
 
 
+def _lowest(dtype: np.dtype[Any]) -> Any:
+    """What no number of that dtype lies below."""
+    return np.iinfo(dtype).min if dtype.kind in "iu" else 0 if dtype.kind == "b" else -math.inf
+
+
 def _largest(xp: Any, x: Any, *, window: Ints, slide: Slide) -> Any:
-    x = slide.pad(xp, x, -math.inf)
+    x = slide.pad(xp, x, _lowest(x.dtype))
     (_, first), *others = slide.places(slide.counts(x.shape[-len(window) :], window), window)
     out = x[first].copy()
     for _, items in others:
@@ -29,7 +36,7 @@ def _largest(xp: Any, x: Any, *, window: Ints, slide: Slide) -> Any:
 
 def _equals(xp: Any, x: Any, largest: Any, window: Ints, slide: Slide) -> list[tuple[Any, Any]]:
     """For each place in the window: the index of the items there, and which of them are the largest of theirs."""
-    x = slide.pad(xp, x, -math.inf)
+    x = slide.pad(xp, x, _lowest(x.dtype))
     return [(items, x[items] == largest) for _, items in slide.places(largest.shape[-len(window) :], window)]
 
 

@@ -1,17 +1,19 @@
 """Over axes: sums, extremes, and the normalised exponentials. `axis` is an int, a tuple of them, or None for all.
 
-The axes that are reduced go; with `keepdims` they stay, with length 1. Equal extremes share the gradient evenly.
+The axes that are reduced go; with `keepdims` they stay, with length 1. Equal extremes share the gradient evenly, and so
+do NaNs, which are the extreme wherever there are any.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..primitive import primitive
-from .pointwise import astype, exp, where
+from .pointwise import astype, exp, logical_or, where
 from .shape import Axis, broadcast_to
 
 # fmt: off
@@ -31,7 +33,7 @@ def _spread(reduced: Any, shape: tuple[int, ...], axis: Axis) -> Any:
 
 
 def _share_among_equals(g: Any, out: Any, x: Any, axis: Axis) -> Any:
-    equal = x == _spread(out, x.shape, axis)
+    equal = logical_or(x == _spread(out, x.shape, axis), x != x)  # where there is a NaN, the extreme is one
     return where(equal, _spread(g, x.shape, axis) / equal.sum(axis=axis, keepdims=True), 0)
 
 
@@ -95,17 +97,14 @@ def _log_softmax(xp: Any, x: Any, *, axis: Axis) -> Any:
     return shifted - xp.log(xp.exp(shifted).sum(axis=axis, keepdims=True))
 
 
-_logsumexp = primitive(
-    "logsumexp",
-    _lse,
-    # Of a row of nothing but -inf the gradient is 0.
-    vjp=[
-        lambda g, out, x, axis: (
-            _spread(g, x.shape, axis) * exp(x - _spread(where(out == -math.inf, 0, out), x.shape, axis))
-        )
-    ],
-)
-_softmax_of = primitive(
+def _vjp_logsumexp(g: Any, out: Any, x: Any, axis: Axis) -> Any:
+    """g softmax(x), which sums to g however `out` was rounded; of a row of nothing but -inf, 0."""
+    empty = _spread(out == -math.inf, x.shape, axis)
+    return where(empty, 0, _spread(g, x.shape, axis) * _softmax_of(where(empty, 0, x), axis=axis))
+
+
+_logsumexp = primitive("logsumexp", _lse, vjp=[_vjp_logsumexp])
+_softmax_of: Callable[..., Any] = primitive(
     "softmax", _softmax, vjp=[lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True))]
 )
 _log_softmax_of = primitive(

@@ -42,11 +42,7 @@ _flip = primitive("flip", lambda xp, x, *, axis: xp.flip(x, axis), vjp=[lambda g
 _roll: Callable[..., Any] = primitive(
     "roll",
     lambda xp, x, *, shift, axis: xp.roll(x, shift, axis),
-    vjp=[
-        lambda g, shift, axis: _roll(
-            g, shift=tuple([-n for n in _as_tuple(shift)]) if axis is not None else -shift, axis=axis
-        )
-    ],
+    vjp=[lambda g, shift, axis: _roll(g, shift=tuple([-n for n in as_tuple(shift)]), axis=axis)],
 )
 _concatenate = primitive(
     "concatenate",
@@ -82,7 +78,8 @@ def axes_of(what: str, axis: Axis, ndim: int) -> tuple[int, ...]:
     return found
 
 
-def _shape_of(x: Any) -> tuple[int, ...]:
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a Tensor or array, or that of the array which a number or list makes."""
     return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
@@ -103,19 +100,21 @@ def ravel(a: Any) -> Any:
 
 def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     """`a` with `axis1` and `axis2` exchanged."""
-    (first,), (second,) = axes_of("swapaxes", axis1, a.ndim), axes_of("swapaxes", axis2, a.ndim)
-    axes = list(range(a.ndim))
+    ndim = len(shape_of(a))
+    (first,), (second,) = axes_of("swapaxes", axis1, ndim), axes_of("swapaxes", axis2, ndim)
+    axes = list(range(ndim))
     axes[first], axes[second] = second, first
     return _transpose(a, axes=tuple(axes))
 
 
 def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """`a` with one axis, or several, moved from `source` to `destination`; the others stay in order."""
-    sources = axes_of("moveaxis", _as_tuple(source), a.ndim)
-    places = axes_of("moveaxis", _as_tuple(destination), a.ndim)
+    ndim = len(shape_of(a))
+    sources = axes_of("moveaxis", as_tuple(source), ndim)
+    places = axes_of("moveaxis", as_tuple(destination), ndim)
     if len(sources) != len(places):
         raise ShapeError(f"moveaxis: {len(sources)} axes cannot move to {len(places)} places: give one for each")
-    axes = [i for i in range(a.ndim) if i not in sources]
+    axes = [i for i in range(ndim) if i not in sources]
     for place, axis in sorted(zip(places, sources)):
         axes.insert(place, axis)
     return _transpose(a, axes=tuple(axes))
@@ -123,31 +122,32 @@ def moveaxis(a: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 def expand_dims(a: Any, axis: int | Sequence[int]) -> Any:
     """`a` with a new axis of length 1 at each `axis` of the result."""
-    shape = _shape_of(a)
-    axes = axes_of("expand_dims", _as_tuple(axis), len(shape) + len(_as_tuple(axis)))
+    shape = shape_of(a)
+    axes = axes_of("expand_dims", as_tuple(axis), len(shape) + len(as_tuple(axis)))
     lengths = iter(shape)
     return _reshape(a, shape=tuple([1 if i in axes else next(lengths) for i in range(len(shape) + len(axes))]))
 
 
 def squeeze(a: Any, axis: Axis = None) -> Any:
     """`a` without its axes of length 1, or without those named; ShapeError if one of them is longer."""
-    named = axes_of("squeeze", axis, a.ndim)
-    if axis is not None and any(a.shape[i] != 1 for i in named):
-        raise ShapeError(f"squeeze: axis {axis} of shape {a.shape} is not of length 1: name axes of length 1, or none")
-    return _reshape(a, shape=tuple([n for i, n in enumerate(a.shape) if not (i in named and n == 1)]))
+    shape = shape_of(a)
+    named = axes_of("squeeze", axis, len(shape))
+    if axis is not None and any(shape[i] != 1 for i in named):
+        raise ShapeError(f"squeeze: axis {axis} of shape {shape} is not of length 1: name axes of length 1, or none")
+    return _reshape(a, shape=tuple([n for i, n in enumerate(shape) if not (i in named and n == 1)]))
 
 
-def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
+def broadcast_to(x: Any, shape: int | Sequence[int]) -> Any:
     """`x` repeated along new and length-1 axes to `shape`, without a copy."""
-    return _broadcast_to(x, shape=tuple(shape))
+    return _broadcast_to(x, shape=as_tuple(shape))
 
 
 def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
     """The arrays, each broadcast to the shape that they have together."""
     try:
-        shape = np.broadcast_shapes(*map(_shape_of, args))
+        shape = np.broadcast_shapes(*map(shape_of, args))
     except ValueError:
-        told = ", ".join(str(_shape_of(arg)) for arg in args)
+        told = ", ".join(str(shape_of(arg)) for arg in args)
         raise ShapeError(f"broadcast_arrays: shapes {told} do not broadcast together: reshape one") from None
     return tuple([broadcast_to(arg, shape) for arg in args])
 
@@ -183,7 +183,7 @@ def fliplr(m: Any) -> Any:
 
 def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """`m` turned by k quarters in the plane of two axes, from the first towards the second."""
-    first, second = axes_of("rot90", tuple(axes), m.ndim)
+    first, second = axes_of("rot90", tuple(axes), len(shape_of(m)))
     k %= 4
     if k % 2 == 0:
         return flip(m, (first, second) if k else ())
@@ -191,15 +191,18 @@ def rot90(m: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 
 def roll(a: Any, shift: int | tuple[int, ...], axis: Axis = None) -> Any:
-    """`a` moved by `shift` places along `axis`, the end coming round to the start; of `a` flattened if None."""
+    """`a` moved by `shift` places along `axis`, the end coming round to the start; of `a` flattened if None.
+
+    Several axes move by one shift each, or all by one; several shifts of one axis add up.
+    """
     if axis is not None:
-        axes_of("roll", axis, a.ndim)
+        axes_of("roll", axis, len(shape_of(a)))
     return _roll(a, shift=shift, axis=axis)
 
 
 def tile(A: Any, reps: int | Sequence[int]) -> Any:
     """`A` repeated `reps` times along each axis, new axes first where there are more `reps` than axes."""
-    counts, shape = _as_tuple(reps), _shape_of(A)
+    counts, shape = as_tuple(reps), shape_of(A)
     depth = max(len(counts), len(shape))
     counts, shape = (1,) * (depth - len(counts)) + counts, (1,) * (depth - len(shape)) + tuple(shape)
     pairs = [n for pair in zip(counts, shape) for n in pair]
@@ -213,12 +216,12 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
         arrays, axis = [ravel(array) for array in arrays], 0
     bounds = [0]
     for array in arrays:
-        shape = _shape_of(array)
+        shape = shape_of(array)
         bounds.append(bounds[-1] + (shape[axis] if -len(shape) <= axis < len(shape) else 0))
     try:
         return _concatenate(*arrays, axis=axis, bounds=bounds)
     except ShapeError as error:
-        told = ", ".join(str(_shape_of(array)) for array in arrays) or "nothing"
+        told = ", ".join(str(shape_of(array)) for array in arrays) or "nothing"
         raise ShapeError(
             f"'concatenate' along axis {axis} joins arrays that have this axis and are else of one shape, not {told}: "
             "reshape one, or give another axis"
@@ -230,7 +233,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     try:
         return _stack(*arrays, axis=axis)
     except ShapeError as error:
-        told = ", ".join(str(_shape_of(array)) for array in arrays) or "nothing"
+        told = ", ".join(str(shape_of(array)) for array in arrays) or "nothing"
         raise ShapeError(
             f"'stack' joins arrays of one shape along a new axis {axis}, not {told}: reshape one"
         ) from error.__cause__
@@ -271,7 +274,7 @@ def dstack(tup: Sequence[Any]) -> Any:
 
 def column_stack(tup: Sequence[Any]) -> Any:
     """The arrays side by side, those of one axis as columns."""
-    return concatenate([_reshape(x, shape=(-1, 1)) if len(_shape_of(x)) < 2 else x for x in tup], 1)
+    return concatenate([_reshape(x, shape=(-1, 1)) if len(shape_of(x)) < 2 else x for x in tup], 1)
 
 
 def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
@@ -279,12 +282,13 @@ def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
 
     `indices_or_sections` is their number, or a rising sequence of indices. Raises ShapeError where that cannot be.
     """
-    (axis,) = axes_of("split", axis, ary.ndim)
-    if isinstance(indices_or_sections, int):
-        sections, length = indices_or_sections, ary.shape[axis]
+    shape = shape_of(ary)
+    (axis,) = axes_of("split", axis, len(shape))
+    if isinstance(indices_or_sections, (int, np.integer)):
+        sections, length = indices_or_sections, shape[axis]
         if sections < 1 or length % sections:
             raise ShapeError(
-                f"split: axis {axis} of shape {ary.shape} cannot be cut into {sections} equal parts: give a number "
+                f"split: axis {axis} of shape {shape} cannot be cut into {sections} equal parts: give a number "
                 f"that divides {length}, or the indices to cut at, or use array_split"
             )
     return array_split(ary, indices_or_sections, axis)
@@ -292,9 +296,10 @@ def split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
 
 def array_split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> Any:
     """As `split`, but the number of parts need not divide the length: the first are then longer by 1."""
-    (axis,) = axes_of("array_split", axis, ary.ndim)
-    length = ary.shape[axis]
-    if isinstance(indices_or_sections, int):
+    shape = shape_of(ary)
+    (axis,) = axes_of("array_split", axis, len(shape))
+    length = shape[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
         if indices_or_sections < 1:
             raise ShapeError(f"array_split: {indices_or_sections} parts are none: give a number above 0")
         size, longer = divmod(length, indices_or_sections)
@@ -302,7 +307,7 @@ def array_split(ary: Any, indices_or_sections: int | Sequence[int], axis: int = 
     else:
         cuts = [slice(int(cut)).indices(length)[1] for cut in indices_or_sections]
         if cuts != sorted(cuts):
-            raise ShapeError(f"split: the indices {list(indices_or_sections)} must rise: put them in order")
+            raise ShapeError(f"the indices to split at, {list(indices_or_sections)}, must rise: put them in order")
     return _split(ary, bounds=[0, *cuts, length], axis=axis)
 
 
@@ -313,7 +318,7 @@ def vsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
 
 def hsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
     """`split` along the second axis, or the first where that is the only one."""
-    return split(ary, indices_or_sections, 1 if ary.ndim > 1 else 0)
+    return split(ary, indices_or_sections, 1 if len(shape_of(ary)) > 1 else 0)
 
 
 def dsplit(ary: Any, indices_or_sections: int | Sequence[int]) -> Any:
@@ -326,7 +331,8 @@ def _each(arrays: tuple[Any, ...], function: Callable[[Any], Any]) -> Any:
     return found[0] if len(found) == 1 else found
 
 
-def _as_tuple(numbers: int | Sequence[int]) -> tuple[int, ...]:
+def as_tuple(numbers: int | Sequence[int]) -> tuple[int, ...]:
+    """A whole number as a tuple of one, a sequence of them as a tuple."""
     return (numbers,) if isinstance(numbers, (int, np.integer)) else tuple(numbers)
 
 

@@ -200,7 +200,10 @@ def _normal_density(x: Any) -> Any:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x above 0, else alpha (exp(x) - 1): Clevert, Unterthiner and Hochreiter 2016, equation 15."""
+    """x above 0, else alpha (exp(x) - 1): Clevert, Unterthiner and Hochreiter 2016, equation 15.
+
+    The derivative at 0 is alpha.
+    """
     return _elu(x, alpha=alpha)
 
 
@@ -210,7 +213,7 @@ def selu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """x above 0, else `negative_slope` times x."""
+    """x above 0, else `negative_slope` times x. The derivative at 0 is `negative_slope`."""
     return _leaky_relu(x, negative_slope=negative_slope)
 
 

@@ -6,11 +6,13 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..errors import ShapeError
 from ..primitive import primitive
 from ..tensor import Tensor
 from .products import as_arrays
-from .shape import transpose
+from .shape import as_tuple, transpose
 
 # fmt: off
 __all__ = [
@@ -96,8 +98,8 @@ def sliding_window_view(x: Any, window_shape: int | Sequence[int], axis: int | S
     An axis of length n becomes one of n - k + 1 windows of length k. Raises ShapeError for a window that does not fit.
     """
     (x,) = as_arrays(x)
-    window = (window_shape,) if isinstance(window_shape, int) else tuple(window_shape)
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    window = as_tuple(window_shape)
+    axes = tuple(range(x.ndim)) if axis is None else as_tuple(axis)
     along = [a % x.ndim for a in axes if -x.ndim <= a < x.ndim]
     fits = len(along) == len(axes) == len(window) == len(set(along))
     if not fits or any(not 0 < k <= x.shape[a] for k, a in zip(window, along)):
@@ -112,7 +114,7 @@ def sliding_window_view(x: Any, window_shape: int | Sequence[int], axis: int | S
 
 def for_each_axis(name: str, what: str, value: int | Sequence[int], axes: int, least: int) -> Ints:
     """`value`, or that number for each axis; ShapeError, in the name of the function `name`, for others."""
-    values = (value,) * axes if isinstance(value, int) else tuple(value)
+    values = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
     if len(values) != axes or any(n < least for n in values):
         raise ShapeError(f"{name}: {what} must be a whole number >= {least}, or {axes} of them, not {value!r}")
     return values

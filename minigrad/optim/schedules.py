@@ -24,16 +24,18 @@ def constant(step: int, factor: float = 1.0) -> float:
 
 def linear(step: int, steps: int, start: float = 1.0, end: float = 0.0) -> float:
     """From `start` at step 0 in a straight line to `end` at `steps`, and `end` from there on."""
-    return start + (end - start) * min(1.0, step / steps)
+    return end if step >= steps else start + (end - start) * (step / steps)
 
 
 def warmup(step: int, steps: int) -> float:
     """Up in a straight line from 1 / steps at step 0 to 1, and 1 from there on (Goyal et al. 2017, section 2.2)."""
-    return min(1.0, (step + 1) / steps)
+    return 1.0 if step >= steps else (step + 1) / steps
 
 
 def step_decay(step: int, every: int, gamma: float = 0.1) -> float:
-    """Times `gamma` after each `every` steps."""
+    """Times `gamma` after each `every` steps. Raises ValueError where these are none."""
+    if every < 1:
+        raise ValueError(f"step_decay: every must be at least 1, not {every}")
     return gamma ** (step // every)
 
 
@@ -43,7 +45,12 @@ def exponential(step: int, gamma: float) -> float:
 
 
 def inverse_sqrt(step: int, warmup: int) -> float:
-    """Up linearly over `warmup` steps to 1, then down as 1 / √step (Vaswani et al. 2017, eq. 3, its peak put at 1)."""
+    """Up linearly over `warmup` steps to 1, then down as 1 / √step (Vaswani et al. 2017, eq. 3, its peak put at 1).
+
+    Raises ValueError for a `warmup` of no steps.
+    """
+    if warmup < 1:
+        raise ValueError(f"inverse_sqrt: warmup must be at least 1, not {warmup}")
     return min((step + 1) / warmup, math.sqrt(warmup / (step + 1)))
 
 

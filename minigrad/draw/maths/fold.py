@@ -161,11 +161,12 @@ def _plain_options(options: dict[str, Any]) -> Any:
 
 def _differing(parts: Sequence[Part]) -> set[Any]:
     """The keys of parts that take another item in each step, such as x[t]."""
-    indices: dict[Key, list[Any]] = {}
+    shifts: dict[Key, list[Any]] = {}
     for part in parts:
         if part.op in ("getitem", "item") and part.step is not None:
-            indices.setdefault(part.key, []).append(repr(part.source.options["index"]))
-    return {key for key, found in indices.items() if len(set(found)) == len(found) > 1}
+            index, whole = part.source.options["index"], part.inputs[0][0].step is None
+            shifts.setdefault(part.key, []).append(index - part.step if whole and isinstance(index, int) else None)
+    return {key for key, found in shifts.items() if len(found) > 1 and len(set(found)) == 1 and None not in found}
 
 
 class _Sums:
