@@ -364,6 +364,29 @@ def test_a_deep_chain_is_cut_into_equations():
     assert max(len(line) for line in lines(found.forward)) < 80
 
 
+def test_an_item_that_another_step_does_not_take_is_written_with_its_own_index():
+    W, losses = parameter(2, 3, name="W"), []
+    for t, k in enumerate([1, 2, 0]):
+        with mg.scope(f"t={t}"):
+            y = (mg.tensor([[0.3, 0.3]], name=f"x_{t}") @ W).named(f"y_{t}")
+            losses.append((-y[0, k]).named(f"L_{t}"))
+    found = lines(equations([sum(losses)]).forward)
+    assert [line for line in found if line[0] == "L"][:3] == [
+        "L_0 = -y_0^{[0, 1]}", "L_1 = -y_1^{[0, 2]}", "L_2 = -y_2^{[0, 0]}",
+    ]  # fmt: skip
+
+
+def test_the_item_of_the_next_step_is_written_as_such():
+    xs, W = parameter(4, 1, 2, name="x"), parameter(2, 2, name="W")
+    losses = []
+    for t in range(3):
+        with mg.scope(f"t={t}"):
+            y = (xs[t] @ W).named(f"y_{t}")
+            losses.append(mg.square(y - xs[t + 1]).sum().named(f"L_{t}"))
+    found = lines(equations([sum(losses)]).forward)
+    assert found[:2] == ["y_t = W x_t", "L_t = sum((y_t - x_{t+1})²)"]
+
+
 def test_written_whole():
     found = equations([unrolled("gru")])
     assert str(found) == found.text()

@@ -81,7 +81,7 @@ class Folded:
             raise _too_many(len(self.keys))
         self.steps = sorted({part.step for part in self.parts if part.step is not None and not part.is_leaf})
         self.at = {(part.key, part.step): part for part in self.parts}
-        self._differing = _differing(self.parts)
+        self.shifts = _shifts(self.parts)
         self.carried = self._find_carried()
         self.like = self._find_alike()
 
@@ -108,10 +108,6 @@ class Folded:
             if (part.key, i) in self.carried and self._starts(part, given, self.carried[part.key, i])
         }
         return [(key, step, given) for (key, step), given in found.items()]
-
-    def takes_another(self, part: Part) -> bool:
-        """Whether it takes another item in each step, such as x[t]."""
-        return part.key in self._differing
 
     def _find_carried(self) -> dict[tuple[Key, int], tuple[Key, int]]:
         found: dict[tuple[Key, int], Counter[tuple[Key, int]]] = {}
@@ -141,7 +137,7 @@ class Folded:
             inputs.append((i, *(carried or (given.key, own))))
         options = {} if part.is_leaf else part.source.options
         numbers = () if part.is_leaf else tuple([p for p in part.source.parents if isinstance(p, NUMBERS)])
-        written = (part.op, numbers, _plain_options(options)) if not self.takes_another(part) else (part.op,)
+        written = (part.op, numbers, _plain_options(options)) if part.key not in self.shifts else (part.op,)
         return part.key, written, tuple(inputs)
 
 
@@ -159,14 +155,24 @@ def _plain_options(options: dict[str, Any]) -> Any:
     )
 
 
-def _differing(parts: Sequence[Part]) -> set[Any]:
-    """The keys of parts that take another item in each step, such as x[t]."""
-    shifts: dict[Key, list[Any]] = {}
+def _shifts(parts: Sequence[Part]) -> dict[Key, int]:
+    """By how many steps what a part takes is later than the earliest that is taken of the same: x[t] and x[t + 1].
+
+    Only of parts that take another item in each step.
+    """
+    found: dict[Key, list[Any]] = {}
+    wholes: dict[Key, Any] = {}
     for part in parts:
         if part.op in ("getitem", "item") and part.step is not None:
-            index, whole = part.source.options["index"], part.inputs[0][0].step is None
-            shifts.setdefault(part.key, []).append(index - part.step if whole and isinstance(index, int) else None)
-    return {key for key, found in shifts.items() if len(found) > 1 and len(set(found)) == 1 and None not in found}
+            index, whole = part.source.options["index"], part.inputs[0][0]
+            inside = whole.step is None and isinstance(index, int)
+            found.setdefault(part.key, []).append(index - part.step if inside else None)
+            wholes[part.key] = whole.key
+    shifts = {key: seen[0] for key, seen in found.items() if len(seen) > 1 and len({*seen}) == 1 and None not in seen}
+    first: dict[Key, int] = {}
+    for key, shift in shifts.items():
+        first[wholes[key]] = min(shift, first.get(wholes[key], shift))
+    return {key: shift - first[wholes[key]] for key, shift in shifts.items()}
 
 
 class _Sums:

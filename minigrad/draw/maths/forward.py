@@ -72,15 +72,19 @@ class Forward:
             (whole, _) = part.inputs[0]
             base = self.own(whole)
             if part.step is not None and whole.step is None:
-                return replace(base, time=NOW) if base.kind == "symbol" else Expression("item", (base,), time=NOW)
+                return self._of_step(base, part)
             return al.item(base, str(part.source.options["index"]))
         if (stacked := self.stacked(part)) is not None:
             return al.apply(part.op, self.symbols.of(stacked, NOW), sub=("t",))
         args = [self.argument(part, i) for i in range(len(part.source.parents))]
-        index = part.source.options.get("index")
-        if part.op == "getitem" and isinstance(index, int) and self.folded.takes_another(part):
-            return replace(args[0], time=NOW) if args[0].kind == "symbol" else Expression("item", (args[0],), time=NOW)
+        if part.op == "getitem" and part.key in self.folded.shifts:
+            return self._of_step(args[0], part)
         return express(call_of(part.source, args, self.columns, part in self.matrices))
+
+    def _of_step(self, whole: Expression, part: Part) -> Expression:
+        """What a part takes of `whole` in its step: x_t of x."""
+        time = Time(True, self.folded.shifts.get(part.key, 0))
+        return replace(whole, time=time) if whole.kind == "symbol" else Expression("item", (whole,), time=time)
 
     def stacked(self, part: Part) -> Key | None:
         """The key of which `part` joins that of all steps, in their order."""
