@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from minigrad_rnn import cells
+
 DOCS = Path(__file__).parent.parent / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
 names = import_module("names")
@@ -27,6 +29,7 @@ def members(kind):
     }
 
 
+CELLS = {cells.get(name) for name in cells.names()}
 NAMED = [(name.rpartition(".")[2], what) for name, what in PUBLIC.items()]
 NAMED += [(f"{kind.__name__}.{name}", what) for _, kind in NAMED if inspect.isclass(kind)
           for name, what in members(kind).items()]  # fmt: skip
@@ -79,6 +82,37 @@ def test_every_public_name_says_what_it_is(name):
         if inspect.isroutine(method) and method.__doc__ and not method.__module__.startswith("minigrad.ops"):
             missing = unsaid(method, said_of(method) | said_of(what))
             assert not missing, f"{name}.{member} does not say what these are: {missing}"
+
+
+# What was published: its docstring, or that of its module, says where. A new cell joins by itself.
+PUBLISHED = {
+    "minigrad": """relu elu selu leaky_relu gelu silu softplus hard_sigmoid erf erfc conv1d conv2d scan checkpoint hvp
+        jvp""",
+    "minigrad.linalg": "cholesky det eigh inv matrix_power multi_dot pinv qr slogdet solve svd",
+    "minigrad.nn": "BatchNorm Conv1d Dropout LayerNorm RMSNorm ctc_loss cross_entropy huber_loss kl_div smooth_l1_loss",
+    "minigrad.nn.init": """gain glorot glorot_normal he he_normal lecun lecun_normal orthogonal identity sparse
+        chrono""",
+    "minigrad.optim": """SGD Adagrad Adam AdamW RMSprop clip_grad_norm cosine inverse_sqrt one_cycle warmup""",
+    "minigrad_rnn": """AdditiveAttention BilinearAttention DotAttention Noise Recurrent Seq2Seq beam ctc_greedy
+        ctc_prefix_beam exponential_decay gradflow inverse_sigmoid_decay jacobian_bound length_penalty linear_decay
+        sampling_probabilities soft_dtw truncated_bptt""",
+    "minigrad_rnn.cells": "ChildSumTreeLSTM",
+    "minigrad_rnn.metrics": "chrf edit_distances error_rate",
+    "minigrad_rnn.search": "Annealing Genetic",
+    "minigrad_rnn.data": "NGram subsampled",
+    "minigrad_rnn.data.plants": "narendra_plant schmitt_trigger two_sines",
+    "minigrad_rnn.data.speech": "mel mel_filters",
+    "minigrad_rnn.data.synthetic": "adding_problem copy_task cylinder_bell_funnel timed_spikes",
+}
+SOURCED = [f"{place}.{name}" for place, found in PUBLISHED.items() for name in found.split()]
+SOURCED += [name for name, what in PUBLIC.items() if inspect.isclass(what) and what in CELLS]
+
+
+@pytest.mark.parametrize("name", SOURCED)
+def test_what_was_published_says_where(name):
+    what = PUBLIC[name]
+    told = f"{inspect.getdoc(what)} {sys.modules[what.__module__].__doc__}"
+    assert re.search(r"\b(1[89]|20)\d\d\b", told), f"{name}: name the paper, its year, and the equation"
 
 
 def test_no_docstring_is_found_at_two_names_by_accident():

@@ -116,7 +116,7 @@ def he(
     gain: float = math.sqrt(2),
     mode: str = "fan_in",
 ) -> Parameter:
-    """Uniform with bound gain √(3 / fan), the variance of `he_normal` ("Kaiming")."""
+    """Uniform with bound gain √(3 / fan), the variance of `he_normal` (He et al. 2015; "Kaiming")."""
     return uniform((fan_in, blocks * fan_out), gain * math.sqrt(3 / _fan(fan_in, fan_out, mode)), dtype)
 
 
@@ -142,7 +142,7 @@ def _fan(fan_in: int, fan_out: int, mode: str) -> int:
 
 
 def lecun(fan_in: int, fan_out: int, blocks: int = 1, dtype: Any = "float32") -> Parameter:
-    """Uniform with bound √(3 / fan_in), the variance of `lecun_normal`."""
+    """Uniform with bound √(3 / fan_in), the variance of `lecun_normal` (LeCun et al. 1998)."""
     return he(fan_in, fan_out, blocks, dtype, gain=1.0)
 
 

@@ -145,7 +145,9 @@ def bce_with_logits(
 
 
 def kl_div(log_probabilities: Tensor, targets: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """Σ q (log q - log p), element by element: log-probabilities log p, targets q (or log q with `log_target`).
+    """q (log q - log p), element by element: log-probabilities log p, targets q (or log q with `log_target`).
+
+    Summed it is the divergence of Kullback and Leibler 1951.
 
     Argument order and means are PyTorch's: `reduction` "mean" is over all elements, and "batchmean", the divergence
     of the distributions proper, is the sum divided by the length of the first axis. 0 log 0 is 0.

@@ -157,7 +157,7 @@ softplus = primitive(
     "softplus",
     lambda xp, x: xp.logaddexp(x, 0),
     vjp=[lambda g, x: g * sigmoid(x)],
-    doc="log(1 + exp(x)), of each item, without overflow. The derivative is `sigmoid`.",
+    doc="log(1 + exp(x)), of each item, without overflow (Dugas et al. 2001). The derivative is `sigmoid`.",
 )
 log_sigmoid = primitive(
     "log_sigmoid",
@@ -208,12 +208,15 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 def selu(x: Any) -> Any:
-    """`elu` with the alpha, and times the number, that keep means 0 and variances 1 from layer to layer."""
+    """`elu` with the alpha, and times the number, that keep means 0 and variances 1 from layer to layer.
+
+    Klambauer et al. 2017, equation 2.
+    """
     return SELU_SCALE * elu(x, SELU_ALPHA)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
-    """x above 0, else `negative_slope` times x. The derivative at 0 is `negative_slope`."""
+    """x above 0, else `negative_slope` times x: Maas, Hannun and Ng 2013. The derivative at 0 is `negative_slope`."""
     return _leaky_relu(x, negative_slope=negative_slope)
 
 
@@ -228,7 +231,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
 
 def silu(x: Any) -> Any:
-    """x sigmoid(x), also called swish."""
+    """x sigmoid(x): Elfwing, Uchibe and Doya 2018. Also called swish."""
     return multiply(x, sigmoid(x))
 
 
@@ -238,5 +241,5 @@ def hard_tanh(x: Any) -> Any:
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """x / 6 + ½ limited to [0, 1]; the gradient is 0 at ±3 already."""
+    """x / 6 + ½ limited to [0, 1], as in Howard et al. 2019; the gradient is 0 at ±3 already."""
     return (hard_tanh(divide(x, 3)) + 1) / 2

@@ -47,12 +47,13 @@ function showPicture(state) {
   const event = current();
   const done = event && event.pass === "forward" ? view.position : view.position ? forward.length : 0;
   const { events, uses } = walk(view.k);
+  const started = view.position > 0; // before that all of it is looked at
   boxes.forEach((box, n) => {
     const g = nodes[n];
     if (!g) return;
     const isHere = event && event.box === n;
     const isTarget = event && event.parent === n && !event.inside;
-    g.classList.toggle("later", n >= done);
+    g.classList.toggle("later", started && n >= done);
     g.classList.toggle("here", Boolean(isHere));
     g.classList.toggle("target", Boolean(isTarget));
     const does = box.symbol && box.name ? `, ${box.symbol}` : "";
@@ -61,7 +62,7 @@ function showPicture(state) {
     const complete = state[n].terms.length >= Math.max(1, uses[n].length);
     writeGradient(g, box, state[n], complete);
   });
-  const isLater = (edge) => edge.source >= done || edge.target >= done;
+  const isLater = (edge) => started && (edge.source >= done || edge.target >= done);
   for (const [g, carried] of bundles) g.classList.toggle("later", carried.every(isLater));
   const come = new Set(events.slice(forward.length, view.position).map((past) => past.edge));
   for (const [e, g] of comes) g.classList.toggle("came", come.has(e));
