@@ -407,8 +407,9 @@ def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch, capsys):
     cell = r"```\{code-cell\} ipython3\n(?:---\n.*?\n---\n)?(?::[^\n]*\n)*(.*?)```"
     blocks = re.findall(cell, TUTORIAL.read_text(encoding="utf-8"), re.DOTALL)
     code = "\n".join(blocks)
-    exec(compile(code, str(TUTORIAL), "exec"), {})
-    told = " ".join(capsys.readouterr().out.split())
+    given = {}
+    exec(compile(code, str(TUTORIAL), "exec"), given)
+    told = f"{' '.join(capsys.readouterr().out.split())} {given['drawing'].equations()}"
     for shown in (
         "CoupledLSTM: 14 of 14 checks passed",
         "IndRNN True",

@@ -23,8 +23,8 @@ OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 @pytest.mark.on_numpy
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_prints_what_it_says(example, tmp_path, monkeypatch):
-    for needed in example.needs:
-        if importlib.util.find_spec(needed.replace("-", "_")) is None and shutil.which(needed) is None:
+    for needed in example.needs:  # a module, or a program if that is no name of one
+        if not (importlib.util.find_spec(needed) if needed.isidentifier() else shutil.which(needed)):
             pytest.skip(f"{needed} is not installed")
     monkeypatch.chdir(tmp_path)
     given = {}

@@ -223,6 +223,23 @@ def test_backward_edges_are_the_forward_edges_between_what_needs_a_gradient(make
     assert drawn == {i for i, edge in enumerate(picture.edges) if edge.backward}
 
 
+def test_what_stands_in_a_step_beside_its_cell_is_no_part_of_a_box():
+    cell, h, ys = mr.RNNCell(2, 2), mg.zeros((1, 2)), []
+    V = parameter(2, 2, name="V")
+    for t in range(3):
+        with mg.scope(f"t={t}"):
+            with mg.scope("RNNCell"):
+                h, _ = cell.step(given(1, 2, name=f"x_{t}").astype("float32"), h)
+            ys.append((h @ V).named(f"y_{t}"))
+    picture = draw(ys, level="cell").picture
+    assert [(box.label, box.step) for box in picture.nodes if box.kind in ("cell", "output")] == [
+        (label, t) for t in range(3) for label in ("RNN", f"y_{t} = @")
+    ]
+    with mg.scope("t=0"):
+        alone = draw(parameter(2) * 2, level="cell").picture
+    assert [(box.label, box.note) for box in alone.nodes if box.kind == "cell"] == [("t=0", "1 operation")]
+
+
 def test_the_way_back_runs_beside_the_way_there():
     output = rnn()
     output.backward()

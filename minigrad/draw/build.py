@@ -220,7 +220,8 @@ class Scene:
             inside = list(_sources(vertex))
             weights = sum(part.size for part in inside if isinstance(part, Tensor) and part.requires_grad)
             count = sum(not isinstance(part, Tensor) for part in inside)
-            parts.append(f"{count} operations" + (f" ×{self.rolled}" if self.rolled and step_tag(vertex.scope) else ""))
+            told = f"{count} operation{'s' if count > 1 else ''}"
+            parts.append(told + (f" ×{self.rolled}" if self.rolled and step_tag(vertex.scope) else ""))
             parts += [f"{weights} weights"] * bool(weights)
         if vertex in self.alike:
             parts.append(self.alike[vertex])

@@ -28,6 +28,8 @@ def condense(
     """
     to_open, to_close = [set(name.split("/")) for name in opened], [set(name.split("/")) for name in closed]
     roots = _roots(vertices, shown) if level != "op" else {}
+    cells = {cell_of(vertex.scope) for vertex in vertices}
+    around = {cell[:-1] for cell in cells if cell and step_tag(cell[-1:]) is None}  # steps with cells of their own
     keys: dict[Vertex, Key] = {}
     for vertex in vertices:
         if vertex.is_leaf or vertex.op == "item":
@@ -38,7 +40,7 @@ def condense(
         shut = next((names for names in to_close if tags >= names), None)
         if shut is not None:
             keys[vertex] = ("closed", _until(vertex.scope, shut))
-        elif level not in ("gate", "op") and (cell := cell_of(vertex.scope)):
+        elif level not in ("gate", "op") and (cell := cell_of(vertex.scope)) and cell not in around:
             keys[vertex] = ("closed", cell)
         elif level != "op":
             keys[vertex] = ("tree", roots[vertex])
