@@ -247,7 +247,7 @@ def test_a_loss_that_is_no_number_stops_and_says_where_it_came_from(kind, told, 
 
 
 def test_an_infinity_in_the_data_is_named():
-    ones, bad = np.ones((4, 1), "float32"), np.array([[1], [1], [np.inf], [1]], "float32")
+    ones, bad = np.ones((4, 1), "float32"), np.full((4, 1), np.inf, "float32")
     for arrays in ((bad, ones), (ones, bad)):
         task = Supervised(mg.nn.Linear(1, 1), arrays, arrays, mg.nn.mse_loss)
         with pytest.raises(DivergedError, match=r"the loss is inf: .* the data hold an infinity"):
