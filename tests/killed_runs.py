@@ -65,7 +65,7 @@ def at_random(folder, text, whole):
     chance, told = random.Random(0), []
     while len(told) < 20:
         child = run(folder, text)
-        time.sleep(chance.uniform(0.03, 0.6) * whole)
+        time.sleep(chance.uniform(0.01, 0.2) * whole)
         os.kill(child, signal.SIGKILL)
         told.append(ended(child))
     return [*told, ended(run(folder, text))]

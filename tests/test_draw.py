@@ -469,6 +469,7 @@ def test_needs_no_program_and_no_graphviz_package():
 # Large graphs
 
 
+@pytest.mark.slow
 def test_deep_graph_is_told_apart_from_a_drawable_one():
     x = mg.tensor(1.0, requires_grad=True)
     for _ in range(100_000):
@@ -558,6 +559,7 @@ def test_dot_keeps_the_steps_in_order(make, T, options):
     assert all(left[1] <= right[0] for left, right in itertools.pairwise(found))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz's dot is not on the PATH")
 def test_dot_draws_two_thousand_nodes():
     drawing = draw(lstm(T=96), max_steps=96, values=True)

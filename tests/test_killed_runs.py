@@ -53,12 +53,14 @@ def test_killed_at_twenty_random_moments(runs, tmp_path):
     assert_as_if_nothing_had_happened(tmp_path)
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_of_saving(runs, tmp_path):
     told, _ = runs("saving")
     assert told["ended"] == [-9] * 12 + [0]
     assert_as_if_nothing_had_happened(tmp_path)
 
 
+@pytest.mark.slow
 def test_on_a_full_disk(runs, tmp_path):
     told, errors = runs("full")
     assert told["ended"] == [28] * 4 + [0]

@@ -329,6 +329,7 @@ def chain(n, tagged):
     return y
 
 
+@pytest.mark.slow
 def test_a_graph_100_000_steps_deep_is_drawn_or_refused():
     """Neither a stack overflow nor a picture that no one can open."""
     with pytest.raises(errors.DrawingError, match="100001 boxes are more than a drawing can show"):
