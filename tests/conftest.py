@@ -17,11 +17,16 @@ ON_NUMPY = {
     "test_char_lm_benchmark",
     "test_cli",
     "test_devices",
+    "test_equations",
     "test_errors",
+    "test_gallery",
+    "test_hostile_files",
+    "test_levels",  # test_draw draws arrays of both
     "test_onnx",
     "test_onnx_operators",
     "test_readme",
     "test_scan_cuda",
+    "test_tikz",
     "test_training_traps",  # most of them commands
 }
 
