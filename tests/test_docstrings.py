@@ -11,10 +11,18 @@ import pytest
 from minigrad_rnn import cells
 
 DOCS = Path(__file__).parent.parent / "docs"
-sys.path.insert(0, str(DOCS / "_ext"))
-names = import_module("names")
-sys.path.remove(str(DOCS / "_ext"))
 
+
+def extension(name):
+    """A module of `docs/_ext`."""
+    sys.path.insert(0, str(DOCS / "_ext"))
+    try:
+        return import_module(name)
+    finally:
+        sys.path.remove(str(DOCS / "_ext"))
+
+
+names = extension("names")
 PUBLIC = {f"{place}.{name}": what for place, found in names.public().items() for name, what in found.items()}
 SELF_EVIDENT = {"self", "cls", "dtype"}
 DIRECTIVE = re.compile(r"^\.\. public:: (\S+)(?: (\S+))?$", re.MULTILINE)

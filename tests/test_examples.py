@@ -4,19 +4,12 @@ import doctest
 import importlib.util
 import re
 import shutil
-import sys
-from importlib import import_module
-from pathlib import Path
 
 import pytest
+from test_docstrings import PUBLIC, extension
 
-EXTENSIONS = str(Path(__file__).parent.parent / "docs" / "_ext")
-sys.path.insert(0, EXTENSIONS)
-names, shown = import_module("names"), import_module("examples")
-sys.path.remove(EXTENSIONS)
-
+shown = extension("examples")
 EXAMPLES = [pytest.param(example, id=", ".join(example.names)) for example in shown.examples()]
-PUBLIC = {f"{place}.{name}" for place, found in names.public().items() for name in found}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 
@@ -37,7 +30,7 @@ def test_an_example_prints_what_it_says(example, tmp_path, monkeypatch):
 
 def test_every_public_name_has_one_example_that_says_its_name():
     known = [name for example in shown.examples() for name in example.names]
-    assert sorted(known) == sorted(PUBLIC), sorted(set(known) ^ PUBLIC) or "twice"
+    assert sorted(known) == sorted(PUBLIC), sorted(set(known) ^ set(PUBLIC)) or "twice"
     for example in shown.examples():
         for name in example.names:
             assert re.search(rf"\b{name.rpartition('.')[2]}\b", example.session), name

@@ -162,7 +162,8 @@ def draw(
     outputs = list(x) if isinstance(x, Iterable) and not isinstance(x, Tensor) else [x]
     if not outputs or not all(isinstance(output, Tensor) for output in outputs):
         raise DrawingError("draw takes a Tensor or a sequence of at least one Tensor, such as a loss")
-    from .build import Options, Scene  # and with it all of drawing, not before a picture is wanted
+    from .build import Scene  # and with it all of drawing, not before a picture is wanted
+    from .options import Options
 
     options = Options(
         level,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -21,38 +21,13 @@ from .condense import condense
 from .edges import Edges
 from .maths import formulas
 from .maths.quantities import Quantities
+from .options import Options
 from .picture import Box, Group, Move, Picture, Style
 from .rolled import layers, roll
 from .steps import band_paths, parts, place
 
 LIMIT = 5000  # boxes
 FORMULAS = 300  # boxes: nobody reads the formulas of a larger picture, and setting them takes seconds
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is to be drawn, and how; see `draw`."""
-
-    level: str = "op"
-    open: Sequence[str] = ()
-    close: Sequence[str] = ()
-    backward: bool | str = False
-    values: bool = False
-    grads: Mapping[Tensor, Any] = field(default_factory=dict)
-    shapes: bool = False
-    dtypes: bool = False
-    names: bool = True
-    formulas: bool = False
-    locals: bool = False
-    flow: bool = False
-    theme: str = "light"
-    title: str | None = None
-    max_steps: int = 50
-
-    @property
-    def convention(self) -> str:
-        """Formulas beside numbers are of the arrays as stored; those that stand alone are a textbook's."""
-        return "rows" if self.values or self.backward else "columns"
 
 
 class Scene:

@@ -67,6 +67,16 @@ def indexed(title: str) -> Iterator[tuple[str, bool]]:
     yield title[at:], False
 
 
+def lowered(label: str) -> tuple[str, str, str]:
+    """A label as its stem, the index to be set lower, and the rest: "h_3 = tanh" is "h", "3" and " = tanh".
+
+    The index is "" of one that has none, or one too long for it.
+    """
+    name, equals, rest = label.partition(" = ")
+    stem, _, index = name.partition("_")
+    return (stem, index, equals + rest) if 0 < len(stem) <= 2 and 0 < len(index) <= 6 else (label, "", "")
+
+
 def _index(index: Any) -> str:
     if isinstance(index, tuple):
         return ", ".join(_index(part) for part in index)

@@ -43,9 +43,8 @@ class Scale:
         if not series.size:
             raise DataError("a series without numbers has no scale: give a longer one")
         series = series.reshape(-1, series.shape[-1])
-        changes = series.max(axis=0) > series.min(
-            axis=0
-        )  # rounded, the deviation of what stays the same may be above 0
+        # Not by its deviation: rounded, that of what stays the same may be above 0.
+        changes = series.max(axis=0) > series.min(axis=0)
         self.mean, self.deviation = series.mean(axis=0), np.where(changes, series.std(axis=0), 1.0)
 
     def __call__(self, series: np.ndarray) -> np.ndarray:

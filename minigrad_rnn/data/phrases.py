@@ -78,4 +78,9 @@ def _day(rng: np.random.Generator, territories: list[str]) -> Say:
 def _countries(rng: np.random.Generator, territories: list[str]) -> Say:
     codes = rng.choice(territories, rng.integers(2, 4), replace=False)
     style, format_list = str(rng.choice(["standard", "or"])), package("babel.lists").format_list
-    return lambda locale: format_list([babel_locale(locale).territories[code] for code in codes], style, locale)
+
+    def said(locale: str) -> str:
+        names = babel_locale(locale).territories
+        return str(format_list([names[code] for code in codes], style, locale))
+
+    return said

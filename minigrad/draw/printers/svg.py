@@ -7,7 +7,7 @@ from ..layout.places import lay_out
 from ..layout.sheet import Layout, Rect
 from ..layout.typeset import typeset
 from ..picture import Box, Picture
-from ..text import indexed
+from ..text import indexed, lowered
 from .legend import legend
 from .marks import course, formula, glyphs, head, n, rectangle, safe
 from .notes import Note, headings, middle, notes
@@ -204,10 +204,9 @@ def _title(text: str, size: float = 20.0) -> str:
 
 
 def _label(text: str, size: float = LABEL) -> str:
-    """A label, `h_3 = tanh` with its index set lower."""
-    name, equals, rest = text.partition(" = ")
-    stem, _, index = name.partition("_")
-    if not (0 < len(stem) <= 2 and index and len(index) <= 6):
+    """A label, its index set lower."""
+    stem, index, rest = lowered(text)
+    if not index:
         return safe(text)
-    tail = f'<tspan dy="-{n(size * 0.25)}">{safe(equals + rest)}</tspan>' if equals else ""
+    tail = f'<tspan dy="-{n(size * 0.25)}">{safe(rest)}</tspan>' if rest else ""
     return f'{safe(stem)}<tspan dy="{n(size * 0.25)}" font-size="{n(size * 0.75)}">{safe(index)}</tspan>{tail}'

@@ -7,8 +7,11 @@ from ..layout.path import Path
 from ..layout.places import lay_out
 from ..layout.sheet import Rect
 from ..layout.typeset import flat
-from ..maths.styles import GREEK, LatexStyle
+from ..maths.expression import LATEX
+from ..maths.styles import GREEK, clean
 from ..picture import Box, Picture
+from ..text import lowered
+from .marks import n
 from .notes import Note, headings, middle, notes
 from .strokes import Stroke, back, faint, shared_colours, there
 from .themes import THEMES, corner, style_of
@@ -38,7 +41,7 @@ class _Printer:
 
     def text(self) -> str:
         picture, layout, theme, graph = self.picture, self.layout, self.theme, self.picture.style.graph
-        out = [f"% {_plain(picture.title)}", f"% {PREAMBLE}"]
+        out = [f"% {clean(picture.title)}", f"% {PREAMBLE}"]
         out += [rf"\definecolor{{{name}}}{{HTML}}{{{colour[1:].upper()}}}" for colour, name in self.names.items()]
         out += [rf"\begin{{tikzpicture}}[x={POINTS}pt, y=-{POINTS}pt, inner sep=0pt,", *self._styles(), "]"]
         if theme.paper != "#ffffff":
@@ -48,7 +51,7 @@ class _Printer:
         for (_, stage), rect in layout.panels.items():
             out.append(rf"\draw[minigrad panel] {_corners(rect)};")
             for top in layout.bands.get(stage, ()):
-                line = f"({_n(rect.x)}, {_n(top - 2)}) -- ({_n(rect.right)}, {_n(top - 2)})"
+                line = f"({n(rect.x)}, {n(top - 2)}) -- ({n(rect.right)}, {n(top - 2)})"
                 out.append(rf"\draw[draw={border}, densely dotted] {line};")
         out += map(self._note, headings(picture, layout, theme))
         for stroke in faint(layout, theme) if graph == "backward" else there(layout, theme, self.shared):
@@ -56,7 +59,7 @@ class _Printer:
         if graph != "backward":
             for x, y, edge in layout.taps:
                 colour = self.names[self.shared.get(edge.source, theme.ink)]
-                out.append(rf"\fill[fill={colour}] ({_n(x)}, {_n(y)}) circle[radius={2.6 * POINTS:.2f}pt];")
+                out.append(rf"\fill[fill={colour}] ({n(x)}, {n(y)}) circle[radius={2.6 * POINTS:.2f}pt];")
         if graph != "forward":
             for stroke in back(picture, layout, theme):
                 out += self._stroke(stroke)
@@ -66,7 +69,7 @@ class _Printer:
         for edge, path in layout.routes.items():
             if edge.kind == "cut":
                 x, y = middle(path)
-                bars = [f"({_n(x + aside)}, {_n(y + 6)}) -- ({_n(x + aside + 4)}, {_n(y - 6)})" for aside in (-5, 1)]
+                bars = [f"({n(x + aside)}, {n(y + 6)}) -- ({n(x + aside + 4)}, {n(y - 6)})" for aside in (-5, 1)]
                 out.append(rf"\draw[draw={self.names[theme.ink]}, line width=1.2pt] {' '.join(bars)};")
         return "\n".join([*out, r"\end{tikzpicture}"]) + "\n"
 
@@ -108,7 +111,7 @@ class _Printer:
         rect, lines = self.layout.boxes[box.id], face(box)
         x, y = rect.x + rect.width / 2, rect.y + rect.height / 2
         if box.kind == "fold":
-            return [rf"\node at ({_n(x)}, {_n(y)}) {{{_text(box.symbol)}}};"]
+            return [rf"\node at ({n(x)}, {n(y)}) {{{_text(box.symbol)}}};"]
         look = f"minigrad {style_of(box)}, minimum width={rect.width * POINTS:.1f}pt, "
         look += f"minimum height={rect.height * POINTS:.1f}pt"
         look += f", rounded corners={corner(box, rect) * POINTS:.1f}pt"
@@ -116,13 +119,13 @@ class _Printer:
             look += f", draw={self.names[self.shared[box.id]]}"
         if self.picture.style.graph == "backward" and not box.needs_gradient:
             look += ", opacity=0.4"
-        out = [rf"\node[{look}] ({box.id}) at ({_n(x)}, {_n(y)}) {{}};"]
+        out = [rf"\node[{look}] ({box.id}) at ({n(x)}, {n(y)}) {{}};"]
         y = rect.y + 4.0
         for line in lines:
-            out.append(rf"\node[{self._ink(line)}] at ({_n(x)}, {_n(y + line.height / 2)}) {{{_words(line)}}};")
+            out.append(rf"\node[{self._ink(line)}] at ({n(x)}, {n(y + line.height / 2)}) {{{_words(line)}}};")
             y += line.height
         for edge, line in local_lines(self.picture, box.id):
-            at = f"({_n(self.layout.routes[edge].end[0])}, {_n(rect.bottom - 4)})"
+            at = f"({n(self.layout.routes[edge].end[0])}, {n(rect.bottom - 4)})"
             out.append(rf"\node[{self._ink(line)}, anchor=south] at {at} {{{_words(line)}}};")
         return out
 
@@ -136,11 +139,7 @@ class _Printer:
         if not note.bold and not note.turned:  # there may be a line below it
             look += ", minigrad halo"
         words = f"${flat(note.latex)}$" if note.latex else _label(note.text)
-        return rf"\node[{look}] at ({_n(note.x)}, {_n(note.y)}) {{{words}}};"
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
+        return rf"\node[{look}] at ({n(note.x)}, {n(note.y)}) {{{words}}};"
 
 
 def _font(size: float) -> str:
@@ -157,32 +156,26 @@ def _words(line: Text) -> str:
 
 
 def _corners(rect: Rect) -> str:
-    return f"({_n(rect.x)}, {_n(rect.y)}) rectangle ({_n(rect.right)}, {_n(rect.bottom)})"
+    return f"({n(rect.x)}, {n(rect.y)}) rectangle ({n(rect.right)}, {n(rect.bottom)})"
 
 
 def _course(path: Path) -> str:
-    out = [f"({_n(path.start[0])}, {_n(path.start[1])})"]
+    out = [f"({n(path.start[0])}, {n(path.start[1])})"]
     for piece in path.pieces:
-        points = [f"({_n(x)}, {_n(y)})" for x, y in piece]
+        points = [f"({n(x)}, {n(y)})" for x, y in piece]
         out.append(f"-- {points[0]}" if len(points) == 1 else f".. controls {points[0]} and {points[1]} .. {points[2]}")
     return " ".join(out)
 
 
-def _plain(text: str) -> str:
-    """`text` as a comment: one line of it."""
-    return " ".join(text.split())
-
-
 def _text(text: str) -> str:
     """Any text of a user's, as LaTeX's words."""
-    return LatexStyle().text(text).translate(MATHS)
+    return LATEX.text(text).translate(MATHS)
 
 
 def _label(text: str) -> str:
-    """A label, `h_3 = tanh` with its index set lower."""
-    name, equals, rest = text.partition(" = ")
-    stem, _, index = name.partition("_")
-    if not (0 < len(stem) <= 2 and index and len(index) <= 6):
+    """A label, its index set lower."""
+    stem, index, rest = lowered(text)
+    if not index:
         return _text(text)
     low = _text(index.replace("-", "−"))
-    return rf"{_text(stem)}\ensuremath{{_\text{{{low}}}}}{_text(equals + rest)}"
+    return rf"{_text(stem)}\ensuremath{{_\text{{{low}}}}}{_text(rest)}"
